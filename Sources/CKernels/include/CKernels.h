@@ -1,0 +1,1 @@
+int kapok_kernels_placeholder(void); 

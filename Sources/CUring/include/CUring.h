@@ -1,0 +1,1 @@
+int kapok_uring_placeholder(void); 
