@@ -1,14 +1,16 @@
 /// Lower-case hexadecimal text, as ETags and signatures use it.
 public enum Hexadecimal {
-    @usableFromInline static let digits = Array("0123456789abcdef".utf8)
+    /// The lower-case digit of a value below 16.
+    @inlinable
+    public static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 48 + value : 87 + value }
 
     /// Two digits a byte, lower case.
     public static func encode(_ bytes: some Collection<UInt8>) -> String {
         String(unsafeUninitializedCapacity: bytes.count * 2) { out in
             var o = 0
             for byte in bytes {
-                out[o] = digits[Int(byte >> 4)]
-                out[o + 1] = digits[Int(byte & 15)]
+                out[o] = digit(byte >> 4)
+                out[o + 1] = digit(byte & 15)
                 o += 2
             }
             return o
