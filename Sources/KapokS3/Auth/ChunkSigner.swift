@@ -30,6 +30,11 @@ struct ChunkSigner: Sendable {
         return previous
     }
 
+    /// The signature of the next chunk, whose data is `data`.
+    mutating func signChunk(_ data: [UInt8]) -> [UInt8] {
+        signChunk(hash: SHA256.hash(data: data))
+    }
+
     /// The signature of the trailers, given as `name:value` lines each with a newline.
     mutating func signTrailers(_ lines: [UInt8]) -> [UInt8] {
         var text = prefix("AWS4-HMAC-SHA256-TRAILER")
