@@ -28,7 +28,8 @@ extension S3LoadReport {
             (
                 "latency",
                 "p50 \(format(p50Milliseconds, 3)) ms, p99 \(format(p99Milliseconds, 3)) ms, "
-                    + "p99.9 \(format(p999Milliseconds, 3)) ms, max \(format(maxMilliseconds, 3)) ms"
+                    + "p99.9 \(format(p999Milliseconds, 3)) ms, "
+                    + "max \(format(maxMilliseconds, 3)) ms"
             ),
             ("read back", "\(readBack) written objects, found right"),
             (
