@@ -1,1 +1,36 @@
-int kapok_kernels_placeholder(void); 
+// SIMD kernels that Swift cannot express, chosen once at load time by CPU features. Each has a
+// portable reference that the tests hold it against.
+#ifndef KAPOK_CKERNELS_H
+#define KAPOK_CKERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// CRC-64/NVME (NVM Express NVM Command Set 1.0, "64b CRC"; also called Rocksoft): polynomial
+/// AD93D23594C93659, reflected, start and final value all ones; "123456789" gives
+/// AE8B14860A799888.
+///
+/// `crc` is 0 to start, or the result over the bytes before, to continue.
+uint64_t kapok_crc64_nvme(uint64_t crc, const void *bytes, size_t count);
+
+/// The implementations that `kapok_crc64_nvme` chooses from.
+typedef enum {
+    /// Slicing-by-8 over tables: runs everywhere.
+    KAPOK_CRC64_TABLE = 0,
+    /// Folding by carry-less multiplication, 128 bits wide.
+    KAPOK_CRC64_PCLMUL = 1,
+    /// Folding by carry-less multiplication, 512 bits wide (AVX-512 and VPCLMULQDQ).
+    KAPOK_CRC64_VPCLMUL = 2,
+} kapok_crc64_implementation;
+
+/// Whether this processor can run `implementation`.
+int kapok_crc64_nvme_supports(kapok_crc64_implementation implementation);
+
+/// The implementation in use.
+kapok_crc64_implementation kapok_crc64_nvme_chosen(void);
+
+/// As `kapok_crc64_nvme`, by one implementation; only where `kapok_crc64_nvme_supports` says so.
+uint64_t kapok_crc64_nvme_with(
+    kapok_crc64_implementation implementation, uint64_t crc, const void *bytes, size_t count);
+
+#endif
