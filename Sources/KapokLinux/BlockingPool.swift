@@ -1,10 +1,10 @@
 /// A fixed number of threads for calls that block, behind a queue of bounded length.
 ///
-/// A full queue neither blocks the submitter nor drops work: the submitter does the job itself, on its
-/// own thread, before `submit` returns. That slows down exactly those who ask too much and cannot
-/// deadlock. Jobs that submit further jobs (from a pool thread, or from a job that its submitter
-/// does) are queued even when the queue is full, up to once more its bound: each takes the
-/// place of the job that submits it, so the queue grows by what one job submits beyond one.
+/// A full queue neither blocks the submitter nor drops work: the submitter does the job itself, on
+/// its own thread, before `submit` returns. That slows down exactly those who ask too much and
+/// cannot deadlock. Jobs that submit further jobs (from a pool thread, or from a job that its
+/// submitter does) are queued even when the queue is full, up to once more its bound: each takes
+/// the place of the job that submits it, so the queue grows by what one job submits beyond one.
 public final class BlockingPool: Sendable {
     private typealias Job = @Sendable () -> Void
 

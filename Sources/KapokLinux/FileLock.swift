@@ -2,7 +2,8 @@ import Glibc
 
 /// Why a lock was not taken.
 public enum FileLockError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// Another process (or another `FileLock` of this one) holds it; the text is what it left there.
+    /// Another process (or another `FileLock` of this one) holds it; the text is what it left
+    /// there.
     case held(path: String, holder: String)
     case system(SystemError)
 
@@ -15,16 +16,16 @@ public enum FileLockError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 }
 
-/// An exclusive lock on a file: one holder at a time, ended by the kernel when the process dies however
-/// it dies. The file stays behind; deleting it would let two hold "the same" lock.
+/// An exclusive lock on a file: one holder at a time, ended by the kernel when the process dies
+/// however it dies. The file stays behind; deleting it would let two hold "the same" lock.
 public final class FileLock: Sendable {
     /// The longest holder text that is read back, in bytes.
     public static let maximumHolderBytes = 256
 
     private let file: OpenFile
 
-    /// Takes the lock at `path`, making the file if needed, or says who has it. `holder` is the text
-    /// that others are shown, by default the process number.
+    /// Takes the lock at `path`, making the file if needed, or says who has it. `holder` is the
+    /// text that others are shown, by default the process number.
     public init(path: String, holder: String? = nil) throws(FileLockError) {
         let isTaken: Bool
         do throws(SystemError) {

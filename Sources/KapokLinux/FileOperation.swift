@@ -9,8 +9,8 @@ public struct FileOperation: Sendable {
     public enum Action: Sendable {
         /// Fills `byteCount` bytes of `buffer` from the file at `offset`.
         case read(buffer: AlignedBuffer, bufferOffset: Int, byteCount: Int, offset: UInt64)
-        /// Writes `byteCount` bytes of `buffer` to the file at `offset`; with `isDurable` they are on
-        /// stable media at completion.
+        /// Writes `byteCount` bytes of `buffer` to the file at `offset`; with `isDurable` they are
+        /// on stable media at completion.
         case write(
             buffer: AlignedBuffer, bufferOffset: Int, byteCount: Int, offset: UInt64,
             isDurable: Bool)
@@ -84,7 +84,8 @@ public struct FileOperation: Sendable {
         mutating func advance(by result: Int, of operation: FileOperation) -> Int32? {
             if result < 0 {
                 let code = Int32(-result)
-                // A flush is tried once: what a failed one has dropped is not brought back by another.
+                // A flush is tried once: what a failed one has dropped is not brought back by
+                // another.
                 if case .synchronizeData = operation.action, code != EINTR { return code }
                 guard code == EINTR || code == EAGAIN else { return code }
                 interruptions += 1

@@ -43,8 +43,9 @@ public final class IOEngine: Sendable {
         }
     }
 
-    /// Starts `operation`. `completion` is called once with 0 or an errno, on a thread of the engine;
-    /// when the engine's bound of waiting operations is reached, on the caller's before this returns.
+    /// Starts `operation`. `completion` is called once with 0 or an errno, on a thread of the
+    /// engine; when the engine's bound of waiting operations is reached, on the caller's before
+    /// this returns.
     public func submit(
         _ operation: FileOperation, completion: @escaping @Sendable (Int32) -> Void
     ) {

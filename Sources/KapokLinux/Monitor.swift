@@ -29,8 +29,8 @@ public final class Monitor<State>: @unchecked Sendable {
         return try body(&state)
     }
 
-    /// Waits until `isReached` holds and then runs `body`, all under the lock. Whoever makes it hold
-    /// must call `wakeOne` or `wakeAll`.
+    /// Waits until `isReached` holds and then runs `body`, all under the lock. Whoever makes it
+    /// hold must call `wakeOne` or `wakeAll`.
     public func withLock<R>(when isReached: (State) -> Bool, _ body: (inout State) -> R) -> R {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }

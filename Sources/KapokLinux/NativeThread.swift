@@ -15,7 +15,8 @@ struct NativeThread: @unchecked Sendable {
 
     private let handle: pthread_t
 
-    /// Starts a thread that runs `body` and ends. Fifteen bytes of `name` show in `ps -L` and `top`.
+    /// Starts a thread that runs `body` and ends. Fifteen bytes of `name` show in `ps -L` and
+    /// `top`.
     init(name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
         let visibleName = String(decoding: name.utf8.prefix(15), as: UTF8.self)
         let start = Unmanaged.passRetained(Start(name: visibleName, body: body))

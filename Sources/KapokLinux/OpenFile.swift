@@ -24,8 +24,8 @@ public final class OpenFile: Sendable {
     public let isBlockDevice: Bool
     let descriptor: Int32
 
-    /// Opens `path`. With `direct` the page cache is passed by, unless the file system lives in memory
-    /// or refuses.
+    /// Opens `path`. With `direct` the page cache is passed by, unless the file system lives in
+    /// memory or refuses.
     public init(path: String, mode: Mode, direct: Bool) throws(SystemError) {
         let flags =
             switch mode {
@@ -67,8 +67,9 @@ public final class OpenFile: Sendable {
         return UInt64(end)
     }
 
-    /// Gives the file its size and, where the file system can, all of its space, so that later writes
-    /// cannot run out of space and change no sizes. In memory the size only: memory is taken as used.
+    /// Gives the file its size and, where the file system can, all of its space, so that later
+    /// writes cannot run out of space and change no sizes. In memory the size only: memory is taken
+    /// as used.
     public func preallocate(byteCount: UInt64) throws(SystemError) {
         guard let length = Int64(exactly: byteCount) else {
             throw SystemError(code: EFBIG, call: "fallocate", path: path)
@@ -87,8 +88,8 @@ public final class OpenFile: Sendable {
         guard retrying({ fsync(descriptor) }) == 0 else { throw .last("fsync", path) }
     }
 
-    /// Whether this descriptor alone may use the file; false when another one holds it. The lock ends with
-    /// `unlock`, with the last reference, or with the process.
+    /// Whether this descriptor alone may use the file; false when another one holds it. The lock
+    /// ends with `unlock`, with the last reference, or with the process.
     public func lockExclusively() throws(SystemError) -> Bool {
         if retrying({ flock(descriptor, LOCK_EX | LOCK_NB) }) == 0 { return true }
         guard errno == EWOULDBLOCK else { throw .last("flock", path) }
@@ -98,8 +99,9 @@ public final class OpenFile: Sendable {
     /// Ends what `lockExclusively` began.
     public func unlock() { _ = flock(descriptor, LOCK_UN) }
 
-    /// Why the open file is no longer what lies at its path with at least `byteCount` bytes; nil when
-    /// all is well. `checksPath` also asks what the path leads to; without, it costs one fstat.
+    /// Why the open file is no longer what lies at its path with at least `byteCount` bytes; nil
+    /// when all is well. `checksPath` also asks what the path leads to; without, it costs one
+    /// fstat.
     public func defect(expecting byteCount: UInt64, checksPath: Bool) -> String? {
         var own = stat()
         guard fstat(descriptor, &own) == 0 else {

@@ -6,8 +6,8 @@ import KapokWorld
 /// hands over all it finds with one system call and picks completions up with the same call.
 ///
 /// One thread owns the ring because the kernel finishes requests in the thread that submitted them:
-/// submitted from anywhere, completions would interrupt whatever that thread does next, and a thread
-/// that ends would take its requests with it.
+/// submitted from anywhere, completions would interrupt whatever that thread does next, and a
+/// thread that ends would take its requests with it.
 final class RingThread: Sendable {
     typealias Completion = @Sendable (Int32) -> Void
 
@@ -77,8 +77,8 @@ final class RingThread: Sendable {
     private static func wake(_ descriptor: Int32) { kapok_eventfd_wake(descriptor) }
 
     /// Has the ring carry `operation` out. `completion` runs on the ring's thread. At the bound the
-    /// submitter does the work itself before this returns, unless it is the ring's own thread (or deep
-    /// in such work), whose submissions take the place of what has just completed.
+    /// submitter does the work itself before this returns, unless it is the ring's own thread (or
+    /// deep in such work), whose submissions take the place of what has just completed.
     func submit(_ operation: FileOperation, completion: @escaping Completion) {
         let mayExceed = thread.isCurrent || InlineWork.depth > 0
         let (isQueued, mustWake) = queue.withLock { queue in
@@ -139,8 +139,8 @@ final class RingThread: Sendable {
             close(wakeup)
         }
 
-        /// Takes new entries in and says whether to go on. With nothing new and nothing to submit the
-        /// thread counts as asleep from here: the next submitter wakes it.
+        /// Takes new entries in and says whether to go on. With nothing new and nothing to submit
+        /// the thread counts as asleep from here: the next submitter wakes it.
         private mutating func takeIn() -> Bool {
             let (entries, isEnd) = queue.withLock { queue -> ([Entry], Bool) in
                 var entries: [Entry] = []

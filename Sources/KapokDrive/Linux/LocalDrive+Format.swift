@@ -2,11 +2,13 @@ import KapokLinux
 import KapokWorld
 
 extension LocalDrive {
-    /// Makes a drive: a new file of `sizeBytes` with all its space allocated, or an existing block device
-    /// with the size it has. `identity.capacityBlocks` is not used; it comes out of the size.
+    /// Makes a drive: a new file of `sizeBytes` with all its space allocated, or an existing block
+    /// device with the size it has. `identity.capacityBlocks` is not used; it comes out of the
+    /// size.
     ///
-    /// A file appears under its name only when it is complete, so that a crash leaves no half drive.
-    /// Existing files, and block devices that are drives already, are left alone: `alreadyExists`.
+    /// A file appears under its name only when it is complete, so that a crash leaves no half
+    /// drive. Existing files, and block devices that are drives already, are left alone:
+    /// `alreadyExists`.
     public static func format(
         path: String, identity: DriveIdentity, sizeBytes: UInt64
     ) throws(LocalDriveError) {

@@ -3,10 +3,11 @@ public import KapokWorld
 
 /// A drive on a file or a block device of this machine: the controller's core over real media.
 ///
-/// Any number of threads may use it at the same time. Completions are called exactly once each, never
-/// under a lock: on a thread of the I/O engine, or, for what is refused and for memory-backed drives,
-/// on the submitter's thread before `submit` returns. The media are never mapped into memory, so
-/// that a file that is cut or deleted under the drive means failed commands and no signal.
+/// Any number of threads may use it at the same time. Completions are called exactly once each,
+/// never under a lock: on a thread of the I/O engine, or, for what is refused and for memory-backed
+/// drives, on the submitter's thread before `submit` returns. The media are never mapped into
+/// memory, so that a file that is cut or deleted under the drive means failed commands and no
+/// signal.
 public final class LocalDrive: Sendable {
     private typealias Waiter = @Sendable (DriveCompletion) -> Void
 
@@ -39,8 +40,8 @@ public final class LocalDrive: Sendable {
     public let identity: DriveIdentity
     /// Where the drive was opened.
     public let path: String
-    /// Whether the media are memory (tmpfs): transfers are copies, done by the submitter, and flushes
-    /// have nothing to do.
+    /// Whether the media are memory (tmpfs): transfers are copies, done by the submitter, and
+    /// flushes have nothing to do.
     public let isMemoryBacked: Bool
 
     /// Opens the drive at `path`, which `format` has made, and takes it for this instance alone.
@@ -176,9 +177,9 @@ public final class LocalDrive: Sendable {
 
     // MARK: Reading on the caller's thread
 
-    /// Reads at once when the media are memory; nil when they are not, and `submit` is the way. (Memory
-    /// that was swapped out makes even this wait: tmpfs refuses RWF_NOWAIT, as of Linux 6.18.)
-    /// Checks bounds and health, not epochs.
+    /// Reads at once when the media are memory; nil when they are not, and `submit` is the way.
+    /// (Memory that was swapped out makes even this wait: tmpfs refuses RWF_NOWAIT, as of Linux
+    /// 6.18.) Checks bounds and health, not epochs.
     public func readNow(
         lba: UInt64, blockCount: UInt32, into buffer: AlignedBuffer, bufferOffset: Int
     ) -> DriveStatus? {
@@ -187,7 +188,8 @@ public final class LocalDrive: Sendable {
             lba: lba, blockCount: blockCount, into: buffer, bufferOffset: bufferOffset)
     }
 
-    /// Reads on the calling thread, which waits for the media. Checks bounds and health, not epochs.
+    /// Reads on the calling thread, which waits for the media. Checks bounds and health, not
+    /// epochs.
     public func readBlocking(
         lba: UInt64, blockCount: UInt32, into buffer: AlignedBuffer, bufferOffset: Int
     ) -> DriveStatus {
@@ -208,8 +210,8 @@ public final class LocalDrive: Sendable {
 
     // MARK: Health and end
 
-    /// Looks whether the file is still there, at its path and with its size, and fails the drive when it
-    /// is not. Costs two or three system calls; may wait for the file system.
+    /// Looks whether the file is still there, at its path and with its size, and fails the drive
+    /// when it is not. Costs two or three system calls; may wait for the file system.
     public func probe() -> Health {
         let (media, health) = state.withLock { ($0.media, Self.health(of: $0)) }
         guard let media, health == .ok,
@@ -220,7 +222,8 @@ public final class LocalDrive: Sendable {
     }
 
     /// Waits for the commands under way, completions included, and lets the file go; commands from
-    /// here on are refused. Idempotent. Must not be called from a completion, which it would wait for.
+    /// here on are refused. Idempotent. Must not be called from a completion, which it would wait
+    /// for.
     public func close() {
         state.withLock { $0.isClosing = true }
         let media = state.withLock(when: { $0.unfinished == 0 }) { state in
