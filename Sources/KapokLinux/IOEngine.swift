@@ -15,7 +15,12 @@ public final class IOEngine: Sendable {
         self.name = name
     }
 
-    /// The engine of this process.
+    /// The engine of this process: threads. Measured with Benchmarks/Drive on two cores, a virtio
+    /// disk on ext4 and Linux 6.18, commits of six drives (a 64 KiB write and a flush of each) take
+    /// 365 us on threads and 382 to 406 us on io_uring, which hands flushes to threads of the
+    /// kernel's anyway; single 4 KiB accesses are 10 to 35 % faster on threads. io_uring is ahead
+    /// with 64 small accesses in flight (100,000 writes a second, threads 70,000), which the store
+    /// does not do: prefer it where that changes, or where a device is much faster than this one.
     public static let `default`: IOEngine = {
         do throws(SystemError) {
             return try threadPool()
