@@ -46,6 +46,7 @@ public struct S3Error: Error, Sendable, Equatable {
         case notModified = "NotModified"
         case operationAborted = "OperationAborted"
         case preconditionFailed = "PreconditionFailed"
+        case requestHeaderSectionTooLarge = "RequestHeaderSectionTooLarge"
         case requestTimeout = "RequestTimeout"
         case requestTimeTooSkewed = "RequestTimeTooSkewed"
         case serviceUnavailable = "ServiceUnavailable"

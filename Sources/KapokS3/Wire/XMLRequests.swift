@@ -23,8 +23,12 @@ enum XMLRequests {
     struct DeletedObject: Sendable, Equatable {
         var key: String
         var versionID: String?
-        /// Delete only if the object has this ETag (without quotes).
+        /// Delete only if the object has this ETag, `*` for any.
         var eTag: String?
+        /// Delete only if it was modified at this HTTP date.
+        var lastModified: String?
+        /// Delete only if it has this many bytes.
+        var size: String?
     }
 
     /// `Delete`: the objects, and whether only failures are to be reported.
@@ -40,31 +44,20 @@ enum XMLRequests {
             guard let key = element["Key"]?.text, !key.isEmpty else {
                 throw malformed("an Object without Key")
             }
-            for name in ["LastModifiedTime", "Size"] where element[name] != nil {
-                throw S3Error(
-                    .notImplemented, "Conditional deletes by \(name) are not implemented.")
-            }
             objects.append(
                 DeletedObject(
                     key: key, versionID: element["VersionId"]?.text,
-                    eTag: element["ETag"].map { unquoted($0.text) }))
+                    eTag: element["ETag"]?.text, lastModified: element["LastModifiedTime"]?.text,
+                    size: element["Size"]?.text))
         }
         guard !objects.isEmpty else { throw malformed("no Object") }
         return (objects, root["Quiet"]?.text.trimmed.lowercased() == "true")
     }
 
-    /// One part that a `CompleteMultipartUpload` names.
-    struct NamedPart: Sendable, Equatable {
-        var number: Int
-        /// Without quotes.
-        var eTag: String
-        var checksum: Checksum?
-    }
-
     /// `CompleteMultipartUpload`: the parts in the order given.
-    static func completeMultipartUpload(_ body: [UInt8]) throws(S3Error) -> [NamedPart] {
+    static func completeMultipartUpload(_ body: [UInt8]) throws(S3Error) -> [CompletedPart] {
         let root = try root("CompleteMultipartUpload", body)
-        var parts: [NamedPart] = []
+        var parts: [CompletedPart] = []
         for element in root.all("Part") {
             guard parts.count < maximumParts else {
                 throw malformed("more than \(maximumParts) parts")
@@ -73,7 +66,7 @@ enum XMLRequests {
                 let eTag = element["ETag"]?.text.trimmed
             else { throw malformed("a Part without PartNumber or ETag") }
             parts.append(
-                NamedPart(
+                CompletedPart(
                     number: number, eTag: unquoted(eTag), checksum: try checksum(of: element)))
         }
         guard !parts.isEmpty else { throw malformed("no Part") }

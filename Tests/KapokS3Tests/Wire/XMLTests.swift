@@ -74,7 +74,7 @@ import Testing
         let (objects, isQuiet) = try XMLRequests.delete(Array(body.utf8))
         #expect(
             objects == [
-                .init(key: " a&b "), .init(key: "c", versionID: "null", eTag: "e"),
+                .init(key: " a&b "), .init(key: "c", versionID: "null", eTag: "\"e\""),
             ])
         #expect(isQuiet)
         func with(_ count: Int) -> [UInt8] {

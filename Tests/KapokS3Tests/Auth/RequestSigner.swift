@@ -1,11 +1,13 @@
-/// Signs requests the way a client does: for load generators and tests.
-public struct RequestSigner: Sendable {
+@testable import KapokS3
+
+/// Signs requests the way a client does.
+struct RequestSigner: Sendable {
     private let accessKey: AccessKey
     private let region: String
     private let cache = SigningKeyCache()
 
     /// - Parameter region: goes into the signature; Kapok accepts any.
-    public init(accessKey: AccessKey, region: String = "us-east-1") {
+    init(accessKey: AccessKey, region: String = "us-east-1") {
         self.accessKey = accessKey
         self.region = region
     }
@@ -18,7 +20,7 @@ public struct RequestSigner: Sendable {
     ///   - payload: the SHA-256 of the body in hexadecimal, `UNSIGNED-PAYLOAD` or a `STREAMING-…` word.
     ///   - unixSeconds: the time, in seconds since 1970.
     /// - Throws: `InvalidURI` when `target` is not a coded path.
-    public func headers(
+    func headers(
         method: String, target: String, headers: [(name: String, value: String)],
         payload: String = "UNSIGNED-PAYLOAD", unixSeconds: Int64
     ) throws(S3Error) -> [(name: String, value: String)] {
@@ -56,7 +58,7 @@ public struct RequestSigner: Sendable {
     ///   - headers: `host`, and what else the request must carry.
     ///   - expiresSeconds: for how long it is valid, up to 604,800.
     /// - Throws: `InvalidURI` when `target` is not a coded path.
-    public func presign(
+    func presign(
         method: String, target: String, headers: [(name: String, value: String)],
         expiresSeconds: Int, unixSeconds: Int64
     ) throws(S3Error) -> String {
