@@ -5,8 +5,10 @@ public import KapokWorld
 ///
 /// A 4-ary heap of 16-byte keys over a slab of payloads. The four children of a node fill one cache
 /// line, sifting moves keys only, and a payload is written once and read once whatever its size, so
-/// that neither large events nor references in them slow the heap down. `push` and `pop` take
-/// O(log count) and allocate nothing until the queue outgrows its capacity, which then doubles.
+/// that neither large events nor references in them slow the heap down. `pop` leaves a hole at the
+/// root which the next `push` fills: an event that causes another one soon costs a few steps at the
+/// top of the heap. Both take O(log count) and allocate nothing until the queue outgrows its
+/// capacity, which then doubles.
 ///
 /// It has one owner and cannot be copied. Bounds: `maximumCount` events pending, and
 /// `maximumSequence` events over its life; beyond either it stops the program.
@@ -19,6 +21,9 @@ public struct EventQueue<Payload>: ~Copyable {
     /// How many events fit before the storage grows.
     public private(set) var capacity: Int
     @usableFromInline var pending: Int
+    /// The root was popped and not filled again; its key is a sentinel with the free slot, and the
+    /// heap reaches one position further than `pending` says.
+    @usableFromInline var isRootVacant: Bool
     @usableFromInline var nextSequence: UInt64
 
     /// An empty queue with room for at least `minimumCapacity` events.
@@ -26,6 +31,7 @@ public struct EventQueue<Payload>: ~Copyable {
         precondition(minimumCapacity >= 0 && minimumCapacity <= eventQueueMaximumCount)
         capacity = Self.roundUp(minimumCapacity)
         pending = 0
+        isRootVacant = false
         nextSequence = 0
         keys = Self.allocateKeys(capacity)
         payloads = .allocate(capacity: capacity)
@@ -33,7 +39,8 @@ public struct EventQueue<Payload>: ~Copyable {
     }
 
     deinit {
-        for position in eventQueueRoot..<eventQueueRoot + count {
+        let first = eventQueueRoot + (isRootVacant ? 1 : 0)
+        for position in first..<first + pending {
             (payloads + keys[position].slot).deinitialize(count: 1)
         }
         payloads.deallocate()
@@ -57,35 +64,80 @@ public struct EventQueue<Payload>: ~Copyable {
     /// The instant of the event that `pop` would give; nil when nothing is pending.
     @inlinable
     public var nextInstant: Instant? {
-        count == 0 ? nil : Instant(nanoseconds: keys[eventQueueRoot].nanoseconds)
+        guard pending > 0 else { return nil }
+        guard isRootVacant else { return Instant(nanoseconds: keys[eventQueueRoot].nanoseconds) }
+        let child = Self.firstChild(of: eventQueueRoot)
+        return Instant(nanoseconds: keys[child + least(in: keys + child)].nanoseconds)
     }
 
     /// Adds an event at `instant`.
     @inlinable
     public mutating func push(_ payload: consuming Payload, at instant: Instant) {
-        if count == capacity { grow() }
         precondition(nextSequence < EventKey.sequenceLimit)
-        let end = eventQueueRoot + count
-        let slot = keys[end].slot
+        if pending == capacity { grow() }
+        let position = isRootVacant ? eventQueueRoot : eventQueueRoot + pending
+        let slot = keys[position].slot
         (payloads + slot).initialize(to: payload)
         let key = EventKey(
             nanoseconds: instant.nanoseconds, sequence: nextSequence, slot: slot)
         nextSequence += 1
         pending += 1
-        siftUp(key, from: end)
+        if isRootVacant {
+            isRootVacant = false
+            siftDown(key)
+        } else {
+            siftUp(key, from: position)
+        }
     }
 
     /// Takes out the earliest event; nil when nothing is pending.
     @inlinable
     public mutating func pop() -> (instant: Instant, payload: Payload)? {
-        guard count > 0 else { return nil }
+        guard pending > 0 else { return nil }
+        if isRootVacant { fillRoot() }
         let top = keys[eventQueueRoot]
+        keys[eventQueueRoot] = EventKey.sentinel(slot: top.slot)
         pending -= 1
-        let end = eventQueueRoot + count
-        let last = keys[end]
-        keys[end] = EventKey.sentinel(slot: top.slot)
-        if count > 0 { siftUp(last, from: sinkHole(before: end)) }
+        isRootVacant = true
         return (Instant(nanoseconds: top.nanoseconds), (payloads + top.slot).move())
+    }
+
+    @inlinable
+    static func firstChild(of position: Int) -> Int { 4 * (position - 2) }
+
+    /// Which of the four keys of a group is the smallest. Sentinels are larger than all keys, so
+    /// a group that is not full needs no special care.
+    @inlinable
+    func least(in group: UnsafeMutablePointer<EventKey>) -> Int {
+        let low = group[1] < group[0] ? 1 : 0
+        let high = group[3] < group[2] ? 3 : 2
+        return group[high] < group[low] ? high : low
+    }
+
+    /// Puts `key` into the vacant root and lets it sink to its place.
+    @inlinable
+    mutating func siftDown(_ key: EventKey) {
+        let end = eventQueueRoot + pending
+        var hole = eventQueueRoot
+        var child = Self.firstChild(of: hole)
+        while child < end {
+            let candidate = child + least(in: keys + child)
+            guard keys[candidate] < key else { break }
+            keys[hole] = keys[candidate]
+            hole = candidate
+            child = Self.firstChild(of: hole)
+        }
+        keys[hole] = key
+    }
+
+    /// Moves the last key into the vacant root's place: two pops without a push in between.
+    @inlinable
+    mutating func fillRoot() {
+        isRootVacant = false
+        let end = eventQueueRoot + pending
+        let last = keys[end]
+        keys[end] = keys[eventQueueRoot]
+        siftUp(last, from: sinkHole(before: end))
     }
 
     /// Moves the hole at the root down to a leaf, along the smallest children, and says where it
@@ -94,16 +146,12 @@ public struct EventQueue<Payload>: ~Copyable {
     @inlinable
     mutating func sinkHole(before end: Int) -> Int {
         var hole = eventQueueRoot
-        var child = 4 * (hole - 2)
+        var child = Self.firstChild(of: hole)
         while child < end {
-            let group = keys + child
-            // Sentinels are larger than all keys: a group that is not full needs no special care.
-            let low = group[1] < group[0] ? 1 : 0
-            let high = group[3] < group[2] ? 3 : 2
-            let least = group[high] < group[low] ? high : low
-            keys[hole] = group[least]
-            hole = child + least
-            child = 4 * (hole - 2)
+            let candidate = child + least(in: keys + child)
+            keys[hole] = keys[candidate]
+            hole = candidate
+            child = Self.firstChild(of: hole)
         }
         return hole
     }
