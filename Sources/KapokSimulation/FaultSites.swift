@@ -3,13 +3,14 @@ public import KapokWorld
 /// Named places in the code under test where the simulator may make something go wrong.
 ///
 /// The scheme of FoundationDB's Buggify (`flow/include/flow/Buggify.h`): per run, each site is
-/// enabled with one probability; while enabled, it fires with another. So a run concentrates on a few
-/// kinds of trouble, and many runs together cover the combinations. Whether a site is enabled, and
-/// when it fires, depends on the seed and its own name only: adding a site to the code leaves all
-/// others as they were.
+/// enabled with one probability; while enabled, it fires with another. So a run concentrates on a
+/// few kinds of trouble, and many runs together cover the combinations. Whether a site is enabled,
+/// and when it fires, depends on the seed and its own name only: adding a site to the code leaves
+/// all others as they were.
 public struct FaultSites: Sendable {
     /// What became of one site in a run.
     public struct Report: Sendable, Equatable {
+        /// The name given in the code.
         public var name: String
         /// Whether the seed enabled the site in this run.
         public var isEnabled: Bool

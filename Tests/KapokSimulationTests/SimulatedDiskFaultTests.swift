@@ -2,8 +2,8 @@ import KapokSimulation
 import KapokWorld
 import Testing
 
-/// Each test turns one fault on, shows that it happens, that it is counted, and what a reader of the
-/// disk sees of it.
+/// Each test turns one fault on, shows that it happens, that it is counted, and what a reader of
+/// the disk sees of it.
 @Suite("Simulated disk: faults")
 struct SimulatedDiskFaultTests {
     /// A disk whose blocks 0 ..< 32 are stable and hold the patterns of their addresses.

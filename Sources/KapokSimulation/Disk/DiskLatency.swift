@@ -10,7 +10,8 @@ public enum DiskOperationKind: Hashable, Sendable {
     case flush
 }
 
-/// How long a disk takes: a fixed part with a random addition of up to half of it, and the transfer.
+/// How long a disk takes: a fixed part with a random addition of up to half of it, and the
+/// transfer.
 ///
 /// The presets are modelled: the right order of magnitude for their kind, not a product's data.
 public struct DiskLatency: Hashable, Sendable {
@@ -39,7 +40,8 @@ public struct DiskLatency: Hashable, Sendable {
         read: .microseconds(80), write: .microseconds(20), durableWrite: .microseconds(300),
         flush: .milliseconds(1), bytesPerSecond: 2_000_000_000)
 
-    /// A disk of 7,200 revolutions a minute (modelled: half a revolution is 4.2 ms, a seek about 8).
+    /// A disk of 7,200 revolutions a minute (modelled: half a revolution is 4.2 ms, a seek about
+    /// 8).
     public static let spinning = DiskLatency(
         read: .milliseconds(12), write: .microseconds(100), durableWrite: .milliseconds(12),
         flush: .milliseconds(20), bytesPerSecond: 250_000_000)

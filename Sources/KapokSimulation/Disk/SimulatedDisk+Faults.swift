@@ -54,8 +54,9 @@ extension SimulatedDisk {
         return .intended
     }
 
-    /// Where an operation on `count` blocks at `lba` goes wrong to: half of the time an address that
-    /// differs in one bit, else any that was in use. nil when the disk has no room for another.
+    /// Where an operation on `count` blocks at `lba` goes wrong to: half of the time an address
+    /// that differs in one bit, else any that was in use. nil when the disk has no room for
+    /// another.
     private mutating func otherAddress(than lba: UInt64, _ count: Int) -> UInt64? {
         guard blockCount > UInt64(count) else { return nil }
         let limit = blockCount - UInt64(count)
@@ -104,8 +105,8 @@ extension SimulatedDisk {
     /// How many blocks the medium stores; what was never written or was zeroed is not among them.
     public var storedBlocks: Int { medium.count }
 
-    /// How many blocks of acknowledged writes would not surely survive a crash now, counting a block
-    /// once for each write.
+    /// How many blocks of acknowledged writes would not surely survive a crash now, counting a
+    /// block once for each write.
     public var unflushedBlocks: Int { cache.unstableBlocks }
 
     /// Mixes the stable content in, by rising address: equal disks give equal hashes.

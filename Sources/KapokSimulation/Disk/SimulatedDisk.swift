@@ -8,8 +8,8 @@ public let simulatedSectorSize = 512
 
 /// A disk of 4,096-byte blocks with a volatile write cache, in memory and in virtual time.
 ///
-/// **Promises** of a disk whose `faults` are zero: reads see the newest acknowledged write; what was
-/// written before an acknowledged flush, or with force unit access, survives every crash; each
+/// **Promises** of a disk whose `faults` are zero: reads see the newest acknowledged write; what
+/// was written before an acknowledged flush, or with force unit access, survives every crash; each
 /// 512-byte sector holds, after a crash, one of the contents it was given since it was last stable,
 /// or that stable one. Nothing is promised beyond: unflushed writes reach the medium in any order.
 ///
@@ -17,16 +17,17 @@ public let simulatedSectorSize = 512
 /// completion event that much later, and calls `read`, `write` or `flush` *when that event fires*:
 /// then the operation takes effect, all at once, and its outcome is what the completion reports.
 /// Operations under way at the same time so take effect in the order of their completions, which is
-/// all that a real drive's queue promises. At a power failure the caller drops the completion events,
-/// and hands the writes that were under way to `crash(inFlight:)`: each may have happened, in part
-/// or wholly.
+/// all that a real drive's queue promises. At a power failure the caller drops the completion
+/// events, and hands the writes that were under way to `crash(inFlight:)`: each may have happened,
+/// in part or wholly.
 ///
-/// Memory: the blocks stored (sparse) and at most `cacheBlocks` more. A copy of the value is a clone
-/// of the disk with all its state.
+/// Memory: the blocks stored (sparse), at most `cacheBlocks` more, and what failed flushes gave up
+/// and reads still see. A copy of the value is a clone of the disk with all its state.
 public struct SimulatedDisk: Sendable {
     /// Blocks are addressed 0 ..< blockCount.
     public let blockCount: UInt64
-    /// How many blocks of unflushed writes the cache takes before it moves the oldest to the medium.
+    /// How many blocks of unflushed writes the cache takes before it moves the oldest to the
+    /// medium.
     public let cacheBlocks: Int
     /// What goes wrong from now on.
     public var faults: DiskFaults
@@ -46,7 +47,8 @@ public struct SimulatedDisk: Sendable {
     /// are older must not reach the medium after it.
     var stableSince: [UInt64: UInt64] = [:]
     var nextSequence: UInt64 = 1
-    /// Addresses below this were written at some time: faults that hit "another address" look there.
+    /// Addresses below this were written at some time: faults that hit "another address" look
+    /// there.
     var highWater: UInt64 = 1
     var faultStream: RandomStream
     var crashStream: RandomStream
@@ -102,8 +104,8 @@ public struct SimulatedDisk: Sendable {
         return .done
     }
 
-    /// Writes the front `blockCount` blocks of `source` to `lba`. With `forceUnitAccess` they are on
-    /// the medium when this returns `done`.
+    /// Writes the front `blockCount` blocks of `source` to `lba`. With `forceUnitAccess` they are
+    /// on the medium when this returns `done`.
     public mutating func write(
         lba: UInt64, blockCount: Int, from source: UnsafeRawBufferPointer,
         forceUnitAccess: Bool = false

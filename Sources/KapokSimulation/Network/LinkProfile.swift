@@ -30,7 +30,8 @@ public struct LinkProfile: Hashable, Sendable {
     public static let reliable = LinkProfile(
         delay: .uniform(.microseconds(20), .microseconds(60)))
 
-    /// Everything that can go wrong does, often: modelled for finding mistakes, not after a network.
+    /// Everything that can go wrong does, often: modelled for finding mistakes, not after a
+    /// network.
     public static let hostile = LinkProfile(
         delay: .tailed(minimum: .microseconds(20), meanExcess: .microseconds(500)),
         loss: 0.05, duplication: 0.05, reordering: 0.2)

@@ -98,8 +98,8 @@ public struct SimulatedNetwork: Sendable {
         profiles = [profile]
     }
 
-    /// Sends a message at `now` and says when it arrives. On a link that is not cut four numbers are
-    /// drawn for each message, and one more for each time that `reorderWindow` is used.
+    /// Sends a message at `now` and says when it arrives. On a link that is not cut four numbers
+    /// are drawn for each message, and one more for each time that `reorderWindow` is used.
     @inlinable
     public mutating func send(from source: Int, to target: Int, at now: Instant) -> Deliveries {
         tally.sent += 1
