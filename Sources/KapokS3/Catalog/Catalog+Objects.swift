@@ -160,11 +160,17 @@ extension Catalog {
     public func deleteObject(
         _ bucket: String, _ key: String, conditions: WriteConditions
     ) async throws(S3Error) {
+        try await deleteObject(bucket, key, where: DeleteConditions(ifMatch: conditions.ifMatch))
+    }
+
+    /// An object that is not there is deleted already, whatever the conditions.
+    /// - Throws: `NoSuchBucket`, `PreconditionFailed`.
+    public func deleteObject(
+        _ bucket: String, _ key: String, where conditions: DeleteConditions
+    ) async throws(S3Error) {
         try ObjectKey.validate(key)
-        guard !conditions.isNone else {
-            if let outcome = try await deleteObjects(bucket, [key]).first, let outcome {
-                throw outcome
-            }
+        guard conditions != DeleteConditions() else {
+            for error in try await deleteObjects(bucket, [key]) { if let error { throw error } }
             return
         }
         try await locks.withLock(bucket, key) { () async throws(S3Error) -> Void in
@@ -172,7 +178,7 @@ extension Catalog {
                 let readPoint = store.readPoint()
                 let (known, current) = try await lookUp(in: bucket) { KeySpace.object($0, key) }
                 guard let current else { return () }
-                try conditions.check(try FoundObject(current, key: key).record.eTag, key: key)
+                try conditions.check(try FoundObject(current, key: key).record)
                 let storeKey = KeySpace.object(known.id, key)
                 var transaction = Transaction(readPoint: readPoint)
                 transaction.checkedKeys = [storeKey]
@@ -193,11 +199,12 @@ extension Catalog {
         // Nothing needs to be checked: ids are never used again, so these keys mean the objects of
         // the bucket that was just there.
         var transaction = Transaction()
+        var named: Set<StoreKey> = []
         for key in keys {
             do throws(S3Error) {
                 try ObjectKey.validate(key)
                 let storeKey = KeySpace.object(known.id, key)
-                if try await entry(storeKey) != nil {
+                if named.insert(storeKey).inserted, try await entry(storeKey) != nil {
                     transaction.writes.append(Transaction.Write(key: storeKey, value: nil))
                 }
                 outcomes.append(nil)

@@ -34,22 +34,3 @@ enum ETag {
         }
     }
 }
-
-extension WriteConditions {
-    /// Write whatever is there.
-    static let none = WriteConditions()
-
-    var isNone: Bool { ifMatch == nil && ifNoneMatch == nil }
-
-    /// Whether an object with the ETag `current`, or none at all, may be replaced.
-    /// - Throws: `NoSuchKey` when `ifMatch` finds no object, `PreconditionFailed`.
-    func check(_ current: String?, key: String) throws(S3Error) {
-        if let ifMatch {
-            guard let current else { throw .noSuchKey(key) }
-            guard ETag.names(ifMatch, current) else { throw .preconditionFailed("If-Match") }
-        }
-        if let ifNoneMatch, let current, ETag.names(ifNoneMatch, current) {
-            throw .preconditionFailed("If-None-Match")
-        }
-    }
-}
