@@ -48,7 +48,8 @@ struct Authorization: Sendable {
 
     private static let unsupportedMechanism = S3Error(
         .invalidRequest,
-        "The authorization mechanism is not supported. Please use AWS4-HMAC-SHA256.")
+        "The authorization mechanism you have provided is not supported. Please use "
+            + "AWS4-HMAC-SHA256 (signature version s3v4).")
 
     // MARK: Header
 

@@ -20,7 +20,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private var isReadPending = false
     private var isLastResponse = false
     private var isClosing = false
-    private var lastRead = NIODeadline.now()
+    private var lastRead = NIODeadline.uptimeNanoseconds(0)
     private var unwritableSince: NIODeadline?
     private var timer: Scheduled<Void>?
 
@@ -36,11 +36,12 @@ final class ConnectionGuard: ChannelDuplexHandler {
     // MARK: Life
 
     func handlerAdded(context: ChannelHandlerContext) {
+        lastRead = context.eventLoop.now
         if context.channel.isActive { schedule(context, in: idle) }
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        lastRead = .now()
+        lastRead = context.eventLoop.now
         schedule(context, in: idle)
         context.fireChannelActive()
     }
@@ -68,7 +69,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private func check(_ context: ChannelHandlerContext) {
         timer = nil
         if isClosing { return context.close(promise: nil) }
-        let now = NIODeadline.now()
+        let now = context.eventLoop.now
         var deadline = now + idle
         // While a request is worked on it is not the client who is slow.
         if isReadPending, isRequestBeingRead || requestsInProgress == 0 {
@@ -84,7 +85,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
     func read(context: ChannelHandlerContext) {
         if !isReadPending {
             isReadPending = true
-            lastRead = .now()
+            lastRead = context.eventLoop.now
         }
         context.read()
     }
@@ -92,7 +93,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if isClosing, !isRequestBeingRead { return }
         isReadPending = false
-        lastRead = .now()
+        lastRead = context.eventLoop.now
         switch unwrapInboundIn(data) {
         case .head:
             requestsInProgress += 1
@@ -119,7 +120,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        unwritableSince = context.channel.isWritable ? nil : .now()
+        unwritableSince = context.channel.isWritable ? nil : context.eventLoop.now
         if unwritableSince != nil, timer == nil { schedule(context, in: idle) }
         context.fireChannelWritabilityChanged()
     }
@@ -141,7 +142,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
         case .body: break
         case .end:
             requestsInProgress -= 1
-            lastRead = .now()
+            lastRead = context.eventLoop.now
             if isLastResponse {
                 // The client's time runs once the answer has left for the network.
                 let sent = promise ?? context.eventLoop.makePromise()

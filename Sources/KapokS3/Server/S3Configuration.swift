@@ -3,7 +3,7 @@ public struct S3Configuration: Sendable {
     /// Bounds on what clients may cost.
     public struct Limits: Sendable {
         /// The most open connections; further ones wait in the kernel's queue.
-        public var connections = 4096
+        public var connections = 1024
         /// The most bytes of request line and headers.
         public var headerBytes = 32 << 10
         /// The most headers of a request.

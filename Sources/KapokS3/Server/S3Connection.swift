@@ -29,7 +29,10 @@ struct S3Connection: ServerChildChannel {
                     refusal: { service.refusal(headersTooLarge: $0) }))
             return try NIOAsyncChannel(
                 wrappingChannelSynchronously: channel,
-                configuration: .init(isOutboundHalfClosureEnabled: true))
+                configuration: .init(
+                    // At most four reads of 64 KiB wait for a handler.
+                    backPressureStrategy: .init(lowWatermark: 1, highWatermark: 4),
+                    isOutboundHalfClosureEnabled: true))
         }
     }
 

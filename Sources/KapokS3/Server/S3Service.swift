@@ -165,7 +165,7 @@ struct S3Service: Sendable {
     private func report(
         _ error: S3Error, _ http: HTTPRequestHead, _ exchange: Exchange
     ) -> S3Response {
-        if error.code.status >= 500 {
+        if error.code.status >= 500, error.code != .notImplemented {
             logger.warning(
                 "request refused",
                 metadata: [
