@@ -7,13 +7,13 @@ public enum ErasureCodeError: Error, Sendable, Equatable {
     case unsupported(dataShards: Int, parityShards: Int)
 }
 
-/// Reed-Solomon coding of K data shards into M parity shards over GF(2^8), by ISA-L: any K of the K + M
-/// shards give back the others.
+/// Reed-Solomon coding of K data shards into M parity shards over GF(2^8), by ISA-L: any K of the
+/// K + M shards give back the others.
 ///
-/// The generator is the identity above a Cauchy matrix. Every square submatrix of a Cauchy matrix has
-/// an inverse, so the promise holds for all K and M; ISA-L's Vandermonde generator keeps it only for
-/// some. Shards are numbered with the data first. What one K + M writes, every later version reads:
-/// the matrix is part of the format on the drives.
+/// The generator is the identity above a Cauchy matrix. Every square submatrix of a Cauchy matrix
+/// has an inverse, so the promise holds for all K and M; ISA-L's Vandermonde generator keeps it
+/// only for some. Shards are numbered with the data first. What one K + M writes, every later
+/// version reads: the matrix is part of the format on the drives.
 public final class ErasureCode: Sendable {
     /// The most shards, K + M.
     public static let maximumShards = 32
@@ -45,8 +45,8 @@ public final class ErasureCode: Sendable {
         encodeTables = Self.tables(ofRows: &parityRows, count: parityShards, width: dataShards)
     }
 
-    /// Fills `parity` (M pointers) from `data` (K pointers), `byteCount` bytes each. Pointers need no
-    /// alignment; 64 bytes is fastest.
+    /// Fills `parity` (M pointers) from `data` (K pointers), `byteCount` bytes each. Pointers need
+    /// no alignment; 64 bytes is fastest.
     public func encode(
         data: [UnsafeRawPointer], parity: [UnsafeMutableRawPointer], byteCount: Int
     ) {
@@ -64,8 +64,8 @@ public final class ErasureCode: Sendable {
     }
 
     /// Rebuilds in place the shards whose bits are set in `wanted` from those whose bits are set in
-    /// `present`; bit i stands for shard i. `shards` has K + M pointers to `byteCount` bytes each; only
-    /// the wanted ones are written, and only K of the present ones are read.
+    /// `present`; bit i stands for shard i. `shards` has K + M pointers to `byteCount` bytes each;
+    /// only the wanted ones are written, and only K of the present ones are read.
     ///
     /// At least K shards must be present and none of the wanted among them.
     public func reconstruct(
