@@ -97,7 +97,7 @@ extension Catalog {
 
     /// - Throws: `NoSuchBucket`, `InvalidTag`.
     public func setBucketTags(_ bucket: String, _ tags: [Tag]) async throws(S3Error) {
-        try TagRules.validate(tags, atMost: TagRules.maximumOfBucket)
+        let tags = try TagRules.validated(tags, atMost: TagRules.maximumOfBucket)
         let key = KeySpace.bucket(bucket)
         try await retrying { () async throws(S3Error) -> Void? in
             var (known, record) = try await readBucket(bucket)

@@ -11,7 +11,9 @@ extension Catalog {
         _ bucket: String, _ key: String, from source: CopySource, headers: ObjectHeaders?,
         tags: [Tag]?, checksum: ChecksumAlgorithm?, conditions: WriteConditions
     ) async throws(S3Error) -> ObjectInfo {
-        if let tags { try TagRules.validate(tags, atMost: TagRules.maximumOfObject) }
+        let tags = try tags.map { (tags) throws(S3Error) in
+            try TagRules.validated(tags, atMost: TagRules.maximumOfObject)
+        }
         try await checkWrite(bucket, key, conditions: conditions)
         let isOntoItself = Self.isSame(source.bucket, bucket) && Self.isSame(source.key, key)
         if isOntoItself, headers == nil, checksum == nil {

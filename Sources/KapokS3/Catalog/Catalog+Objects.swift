@@ -66,7 +66,7 @@ extension Catalog {
         tags: [Tag], conditions: WriteConditions
     ) async throws(S3Error) -> ObjectInfo {
         try ObjectKey.validate(key)
-        try TagRules.validate(tags, atMost: TagRules.maximumOfObject)
+        let tags = try TagRules.validated(tags, atMost: TagRules.maximumOfObject)
         try checkPieceSize(staged.length)
         return try await write(
             NewObject(staged, headers: headers, tags: tags), bucket, key, conditions)
@@ -228,7 +228,7 @@ extension Catalog {
     public func setObjectTags(
         _ bucket: String, _ key: String, _ tags: [Tag]
     ) async throws(S3Error) {
-        try TagRules.validate(tags, atMost: TagRules.maximumOfObject)
+        let tags = try TagRules.validated(tags, atMost: TagRules.maximumOfObject)
         try await rewrite(bucket, key) { (record) throws(S3Error) in record.tags = tags }
     }
 

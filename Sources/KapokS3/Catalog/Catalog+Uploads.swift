@@ -24,7 +24,7 @@ extension Catalog {
         checksum: ChecksumAlgorithm?, type: ChecksumType?
     ) async throws(S3Error) -> String {
         try ObjectKey.validate(key)
-        try TagRules.validate(tags, atMost: TagRules.maximumOfObject)
+        let tags = try TagRules.validated(tags, atMost: TagRules.maximumOfObject)
         try check(checksum, type)
         let begun = now()
         var record = UploadRecord(begunMilliseconds: begun)

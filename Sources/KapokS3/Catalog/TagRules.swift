@@ -8,8 +8,9 @@ enum TagRules {
     /// In Unicode characters.
     static let maximumValueLength = 256
 
+    /// `tags` in the order of their keys' bytes, as they are kept and given back.
     /// Throws `InvalidTag` unless an object or bucket may have these tags, at most `maximum`.
-    static func validate(_ tags: [Tag], atMost maximum: Int) throws(S3Error) {
+    static func validated(_ tags: [Tag], atMost maximum: Int) throws(S3Error) -> [Tag] {
         guard tags.count <= maximum else {
             throw S3Error(
                 .invalidTag, "There can be at most \(maximum) tags; these are \(tags.count).")
@@ -30,6 +31,7 @@ enum TagRules {
                 throw invalid("Cannot provide multiple Tags with the same key", tag.key)
             }
         }
+        return tags.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
     }
 
     private static func invalid(_ message: String, _ key: String) -> S3Error {

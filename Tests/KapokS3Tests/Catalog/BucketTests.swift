@@ -59,11 +59,8 @@ struct BucketTests {
             id = try await catalog.createUpload(
                 "bucket", "key", headers: ObjectHeaders(), tags: [], checksum: nil, type: nil)
         }
-        let part = StagedObject(
-            blob: nil, length: 0, md5: [UInt8](repeating: 0, count: 16), checksum: nil)
-        for number in 1...10_000 {
-            _ = try await catalog.putPart("bucket", "key", upload: id, number: number, part)
-        }
+        _ = try await region.claimAllParts(
+            "bucket", id, size: 0, md5: [UInt8](repeating: 0, count: 16))
         try await catalog.deleteBucket("bucket")
         #expect(region.store.entryCount() == 0)
     }
@@ -89,7 +86,7 @@ struct BucketTests {
 
     @Test("another front end's deletion and creation of a bucket are seen at once")
     func otherFrontEnd() async throws {
-        let other = Catalog(store: region.store) { 0 }
+        let other = region.otherCatalog()
         try await catalog.createBucket("bucket")
         try await region.put("bucket", "key", "old")
         try await other.deleteObject("bucket", "key", conditions: .none)
@@ -104,16 +101,25 @@ struct BucketTests {
         #expect(try await region.bytes("bucket", "key") == [7])
     }
 
+    @Test("a bucket that was remembered is not trusted when it seems to lack an object")
+    func remembered() async throws {
+        try await catalog.createBucket("bucket")
+        try await catalog.headBucket("bucket")
+        let other = region.otherCatalog()
+        try await other.deleteBucket("bucket")
+        try await other.createBucket("bucket")
+        _ = try await other.putObject(
+            "bucket", "key", try await region.stage([7]), headers: ObjectHeaders(), tags: [],
+            conditions: .none)
+        #expect(try await region.bytes("bucket", "key") == [7])
+    }
+
     @Test("a bucket deleted between a put's look and its commit does not swallow the object")
     func deletedMeanwhile() async throws {
         try await catalog.createBucket("bucket")
         try await catalog.headBucket("bucket")
-        let other = Catalog(store: region.store) { 0 }
-        let store = region.store
-        store.beforeCommit { _ in
-            store.beforeCommit(nil)
-            try? await other.deleteBucket("bucket")
-        }
+        let other = region.otherCatalog()
+        region.beforeNextCommit { try await other.deleteBucket("bucket") }
         await expectRefusal(.noSuchBucket) { try await region.put("bucket", "key") }
         #expect(region.store.entryCount() == 0)
         #expect(region.store.blobCount == 0)
@@ -123,12 +129,36 @@ struct BucketTests {
     func putMeanwhile() async throws {
         try await catalog.createBucket("bucket")
         let region = region
-        region.store.beforeCommit { _ in
-            region.store.beforeCommit(nil)
-            _ = try? await region.put("bucket", "key", "kept")
-        }
+        region.beforeNextCommit { try await region.put("bucket", "key", "kept") }
         await expectRefusal(.bucketNotEmpty) { try await catalog.deleteBucket("bucket") }
         #expect(try await region.text("bucket", "key") == "kept")
+    }
+
+    @Test("an upload begun, or a part uploaded, before a bucket's deletion commits goes with it")
+    func uploadMeanwhile() async throws {
+        try await catalog.createBucket("bucket")
+        let region = region
+        region.beforeNextCommit {
+            let id = try await region.catalog.createUpload(
+                "bucket", "key", headers: ObjectHeaders(), tags: [], checksum: nil, type: nil)
+            _ = try await region.catalog.putPart(
+                "bucket", "key", upload: id, number: 1, try await region.stage([1]))
+        }
+        try await catalog.deleteBucket("bucket")
+        #expect(region.store.entryCount() == 0)
+        #expect(region.store.blobCount == 0)
+    }
+
+    @Test("an upload is not begun in a bucket that is deleted before it commits")
+    func uploadInDeleted() async throws {
+        try await catalog.createBucket("bucket")
+        let other = region.otherCatalog()
+        region.beforeNextCommit { try await other.deleteBucket("bucket") }
+        await expectRefusal(.noSuchBucket) {
+            try await catalog.createUpload(
+                "bucket", "key", headers: ObjectHeaders(), tags: [], checksum: nil, type: nil)
+        }
+        #expect(region.store.entryCount() == 0)
     }
 
     @Test("buckets are listed in order of name, by prefix and in pages")

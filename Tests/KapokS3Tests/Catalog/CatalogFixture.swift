@@ -1,4 +1,5 @@
 import KapokStore
+import KapokWorld
 import Synchronization
 import Testing
 
@@ -77,6 +78,35 @@ struct CatalogFixture: Sendable {
     func text(_ bucket: String, _ key: String) async throws -> String {
         String(decoding: try await bytes(bucket, key), as: UTF8.self)
     }
+
+    /// Gives an upload all 10,000 parts at once, without bytes.
+    func claimAllParts(
+        _ bucket: String, _ id: String, size: UInt64, md5: [UInt8]
+    ) async throws -> [CompletedPart] {
+        let bucket = try await catalog.readBucket(bucket).bucket.id
+        let upload = try #require(UploadID(id))
+        let record = PartRecord(size: size, md5: md5, modifiedMilliseconds: now, checksum: nil)
+        var transaction = Transaction()
+        transaction.writes = (1...10_000).map {
+            Transaction.Write(key: KeySpace.part(bucket, upload, $0), value: record.encoded)
+        }
+        _ = try await store.commit(transaction)
+        return (1...10_000).map {
+            CompletedPart(number: $0, eTag: Hexadecimal.encode(md5), checksum: nil)
+        }
+    }
+
+    /// Runs `body` once, between the look of the next operation and its commit.
+    func beforeNextCommit(_ body: @escaping @Sendable () async throws -> Void) {
+        let store = store
+        store.beforeCommit { _ in
+            store.beforeCommit(nil)
+            do { try await body() } catch { Issue.record(error) }
+        }
+    }
+
+    /// Another front end to the same store, which shares no locks.
+    func otherCatalog() -> Catalog { Catalog(store: store) { 0 } }
 
     func keys(_ bucket: String, prefix: String = "") async throws -> [String] {
         var request = ListRequest()

@@ -157,15 +157,9 @@ struct CompleteTests {
     func manyParts() async throws {
         try await catalog.createBucket("bucket")
         let id = try await begin()
-        var parts: [CompletedPart] = []
-        let staged = StagedObject(
-            blob: nil, length: UInt64(Self.partSize), md5: [UInt8](repeating: 1, count: 16),
-            checksum: nil)
-        for number in 1...10_000 {
-            let info = try await catalog.putPart(
-                "bucket", "key", upload: id, number: number, staged)
-            parts.append(CompletedPart(number: number, eTag: info.eTag, checksum: nil))
-        }
+        let bytes = [UInt8](repeating: 1, count: 16)
+        let parts = try await region.claimAllParts(
+            "bucket", id, size: UInt64(Self.partSize), md5: bytes)
         let commits = region.store.commits
         let info = try await complete(id, parts)
         #expect(info.length == UInt64(Self.partSize) * 10_000)
@@ -264,6 +258,52 @@ struct CompleteTests {
         #expect(winners == 1)
         // The losers' uploads and parts stay until they are aborted.
         #expect(region.store.entryCount() == 2 + 19 * 2)
+    }
+
+    @Test("a part that comes in between a completion's look and its commit is freed")
+    func partBeforeCommit() async throws {
+        try await catalog.createBucket("bucket")
+        let id = try await begin()
+        let part = try await claim(id, 1, size: 3)
+        region.beforeNextCommit { _ = try await claim(id, 2, size: 3) }
+        try await complete(id, [part])
+        #expect(region.store.blobCount == 1)
+        #expect(region.store.entryCount() == 2)
+    }
+
+    @Test("a part replaced between a completion's look and its commit is not the one named")
+    func replacedBeforeCommit() async throws {
+        try await catalog.createBucket("bucket")
+        let id = try await begin()
+        let part = try await claim(id, 1, size: 3, fill: 1)
+        region.beforeNextCommit { _ = try await claim(id, 1, size: 3, fill: 2) }
+        await expectRefusal(.invalidPart) { try await complete(id, [part]) }
+    }
+
+    @Test("an object put between a completion's condition and its commit is looked at")
+    func objectBeforeCommit() async throws {
+        try await catalog.createBucket("bucket")
+        let id = try await begin()
+        let part = try await claim(id, 1, size: 3)
+        let region = region
+        region.beforeNextCommit { try await region.put("bucket", "key", "other") }
+        await expectRefusal(.preconditionFailed) {
+            try await complete(id, [part], ifNoneMatch: "*")
+        }
+        #expect(try await region.text("bucket", "key") == "other")
+    }
+
+    @Test("an upload aborted before its completion commits is gone")
+    func abortBeforeCommit() async throws {
+        try await catalog.createBucket("bucket")
+        let id = try await begin()
+        let part = try await claim(id, 1, size: 3)
+        let catalog = catalog
+        region.beforeNextCommit {
+            try await catalog.abortUpload("bucket", "key", upload: id)
+        }
+        await expectRefusal(.noSuchUpload) { try await complete(id, [part]) }
+        #expect(region.store.blobCount == 0)
     }
 
     @Test("a part sent again while its upload is completed is in the object or freed, never lost")

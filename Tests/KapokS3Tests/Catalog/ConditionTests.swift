@@ -91,12 +91,25 @@ struct ConditionTests {
         try await catalog.deleteObject("bucket", "key", where: all)
     }
 
+    @Test("an object overwritten between a delete's condition and its commit is kept")
+    func overwrittenBeforeDelete() async throws {
+        try await catalog.createBucket("bucket")
+        let tag = try await region.put("bucket", "key", "one").eTag
+        let region = region
+        region.beforeNextCommit { try await region.put("bucket", "key", "two") }
+        await expectRefusal(.preconditionFailed) {
+            try await catalog.deleteObject(
+                "bucket", "key", conditions: WriteConditions(ifMatch: tag))
+        }
+        #expect(try await region.text("bucket", "key") == "two")
+    }
+
     @Test("among many who put with If-None-Match: * at the same time one succeeds")
     func oneWinner() async throws {
         try await catalog.createBucket("bucket")
         let region = region
         // Two catalogs, for one process's lock must not be what makes it right.
-        let other = Catalog(store: region.store) { 0 }
+        let other = region.otherCatalog()
         for round in 0..<20 {
             let winners = await withTaskGroup(of: Int?.self) { group in
                 for i in 0..<40 {
@@ -122,7 +135,7 @@ struct ConditionTests {
         try await catalog.createBucket("bucket")
         let region = region
         try await region.put("bucket", "counter", "0")
-        let other = Catalog(store: region.store) { 0 }
+        let other = region.otherCatalog()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for task in 0..<8 {
                 let catalog = task % 2 == 0 ? region.catalog : other
@@ -161,12 +174,10 @@ struct ConditionTests {
     func betweenLookAndCommit() async throws {
         try await catalog.createBucket("bucket")
         let tag = try await region.put("bucket", "key", "one").eTag
-        let other = Catalog(store: region.store) { 0 }
         let region = region
-        region.store.beforeCommit { _ in
-            region.store.beforeCommit(nil)
-            guard let staged = try? await region.stage([1]) else { return }
-            _ = try? await other.putObject(
+        region.beforeNextCommit {
+            let staged = try await region.stage([1])
+            _ = try await region.otherCatalog().putObject(
                 "bucket", "key", staged, headers: ObjectHeaders(), tags: [], conditions: .none)
         }
         await expectRefusal(.preconditionFailed) {

@@ -11,6 +11,8 @@ final class MemoryStore: StoreClient {
         var rows: [(key: StoreKey, entry: Entry)] = []
         /// When a key was last written or deleted.
         var written: [StoreKey: UInt64] = [:]
+        /// The same in the order of commits.
+        var history: [(version: UInt64, key: StoreKey)] = []
         var version: UInt64 = 1
         var blobs: [BlobID: [UInt8]] = [:]
         var nextBlob: UInt64 = 1
@@ -173,11 +175,12 @@ extension MemoryStore.State {
         for key in transaction.checkedKeys {
             if let version = written[key], version > readPoint.version { return false }
         }
-        for range in transaction.checkedRanges {
-            let isTouched = written.contains {
-                $0.value > readPoint.version && range.from <= $0.key && $0.key < range.to
+        for write in history.reversed() {
+            guard write.version > readPoint.version else { break }
+            let isChecked = transaction.checkedRanges.contains {
+                $0.from <= write.key && write.key < $0.to
             }
-            if isTouched { return false }
+            if isChecked { return false }
         }
         return true
     }
@@ -222,6 +225,7 @@ extension MemoryStore.State {
         for write in transaction.writes {
             named.formUnion(write.blobs.map(\.id))
             written[write.key] = version
+            history.append((version, write.key))
             let i = position(of: write.key)
             let exists = i < rows.count && rows[i].key == write.key
             guard let value = write.value else {

@@ -8,7 +8,7 @@ struct TagTests {
     private var catalog: Catalog { region.catalog }
 
     private func tags(_ count: Int) -> [S3Tag] {
-        (0..<count).map { S3Tag(key: "key\($0)", value: "value\($0)") }
+        (0..<count).map { S3Tag(key: "key\(10 + $0)", value: "value\($0)") }
     }
 
     @Test("an object's tags are replaced and removed; its bytes, date and headers stay")
@@ -27,6 +27,19 @@ struct TagTests {
         #expect(try await region.text("bucket", "key") == "hello")
         try await catalog.setObjectTags("bucket", "key", [])
         #expect(try await catalog.objectTags("bucket", "key").isEmpty)
+    }
+
+    @Test("tags come back in the order of their keys")
+    func order() async throws {
+        try await catalog.createBucket("bucket")
+        let tags = ["foo", "Zoo", "bar"].map { S3Tag(key: $0, value: "") }
+        try await region.put("bucket", "key", tags: tags)
+        let sorted = [tags[1], tags[2], tags[0]]
+        #expect(try await catalog.objectTags("bucket", "key") == sorted)
+        try await catalog.setObjectTags("bucket", "key", tags)
+        #expect(try await catalog.objectTags("bucket", "key") == sorted)
+        try await catalog.setBucketTags("bucket", tags)
+        #expect(try await catalog.bucketTags("bucket") == sorted)
     }
 
     @Test("what is not there has no tags")
@@ -61,7 +74,7 @@ struct TagTests {
         "keys have 1 to 128 characters, values up to 256, of letters, digits, spaces and _.:/=+-@")
     func rules() throws {
         func isValid(_ key: String, _ value: String) -> Bool {
-            (try? TagRules.validate([S3Tag(key: key, value: value)], atMost: 10)) != nil
+            (try? TagRules.validated([S3Tag(key: key, value: value)], atMost: 10)) != nil
         }
         #expect(isValid(String(repeating: "ü", count: 128), String(repeating: "漢", count: 256)))
         #expect(!isValid(String(repeating: "k", count: 129), ""))
@@ -72,7 +85,7 @@ struct TagTests {
         #expect(!isValid("a", "v<"))
         #expect(!isValid("aws:mine", "v"))
         let twice = [S3Tag(key: "a", value: "1"), S3Tag(key: "a", value: "2")]
-        #expect(throws: S3Error.self) { try TagRules.validate(twice, atMost: 10) }
+        #expect(throws: S3Error.self) { try TagRules.validated(twice, atMost: 10) }
     }
 
     @Test("tagging and overwriting at the same time leaves one of the two, whole")

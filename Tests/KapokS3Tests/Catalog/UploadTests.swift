@@ -143,6 +143,29 @@ struct UploadTests {
         #expect(region.store.entryCount() == 1)
     }
 
+    @Test("a part that comes in between an abort's look and its commit is freed")
+    func partBeforeAbortCommits() async throws {
+        try await catalog.createBucket("bucket")
+        let id = try await begin()
+        region.beforeNextCommit { try await put(id, 4) }
+        try await catalog.abortUpload("bucket", "key", upload: id)
+        #expect(region.store.blobCount == 0)
+        #expect(region.store.entryCount() == 1)
+    }
+
+    @Test("a part whose upload is aborted before it commits is refused")
+    func abortBeforePartCommits() async throws {
+        try await catalog.createBucket("bucket")
+        let id = try await begin()
+        let catalog = catalog
+        region.beforeNextCommit {
+            try await catalog.abortUpload("bucket", "key", upload: id)
+        }
+        await expectRefusal(.noSuchUpload) { try await put(id, 1) }
+        #expect(region.store.blobCount == 0)
+        #expect(region.store.entryCount() == 1)
+    }
+
     // MARK: Listing uploads
 
     private func list(
