@@ -117,9 +117,10 @@ extension LocalDrive {
         guard status == .success else { return nil }
         return (0..<Int(blocks)).map { block in
             let start = block * driveBlockSize
-            let bytes = buffer.bytes[start..<start + driveBlockSize]
             let first = buffer.bytes[start]
-            #expect(bytes.allSatisfy { $0 == first })
+            // Equal to itself shifted by one: all bytes are the first. (Fast in debug builds, too.)
+            let bytes = buffer.baseAddress + start
+            #expect(memcmp(bytes, bytes + 1, driveBlockSize - 1) == 0)
             return first
         }
     }
