@@ -1,6 +1,6 @@
 // What the drives cost on threads and on io_uring, on the file system of a directory.
 // Usage: DriveBenchmark DIRECTORY [--json] [--quick]
-// The directory must exist and have room for 4.5 GiB; what is made in it is deleted.
+// The directory must exist and have room for 3.1 GiB; what is made in it is deleted.
 
 import Glibc
 import KapokDrive
