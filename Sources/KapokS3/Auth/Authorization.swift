@@ -65,7 +65,7 @@ struct Authorization: Sendable {
         var given: Substring?
         let fields = header.utf8.dropFirst(Self.algorithm.utf8.count)
         for field in fields.split(separator: UInt8(ascii: ","), maxSplits: 8) {
-            let text = Substring(field).drop { $0 == " " }
+            let text = Substring(field.drop { $0 == UInt8(ascii: " ") })
             if let value = text.value(behind: "Credential=") {
                 credential = value
             } else if let value = text.value(behind: "SignedHeaders=") {
@@ -79,7 +79,7 @@ struct Authorization: Sendable {
         }
         form = .header
         (keyID, scope) = try Self.parse(credential, malformed: Self.malformed)
-        signedHeaders = names.split(separator: ";")
+        signedHeaders = Self.names(names)
         signature = Array(given.utf8)
         (timestamp, unixSeconds) = try Self.date(of: head)
         guard timestamp.hasPrefix(scope.date) else {
@@ -144,7 +144,7 @@ struct Authorization: Sendable {
         }
         form = .presigned(expiresSeconds: seconds)
         (keyID, scope) = try Self.parse(credential[...], malformed: Self.malformedQuery)
-        signedHeaders = names.split(separator: ";")
+        signedHeaders = Self.names(names[...])
         signature = Array(given.utf8)
         timestamp = date
         self.unixSeconds = unixSeconds
@@ -160,6 +160,10 @@ struct Authorization: Sendable {
     }
 
     // MARK: Both
+
+    private static func names(_ list: Substring) -> [Substring] {
+        list.utf8.split(separator: UInt8(ascii: ";")).map { Substring($0) }
+    }
 
     private static func parse(
         _ credential: Substring, malformed: (String) -> S3Error
@@ -191,10 +195,13 @@ struct Authorization: Sendable {
 
 extension Substring {
     /// What stands behind `prefix`, without spaces at the end; nil when it does not begin with it.
-    fileprivate func value(behind prefix: String) -> Substring? {
-        guard hasPrefix(prefix) else { return nil }
-        var value = dropFirst(prefix.count)
-        while value.last == " " { value.removeLast() }
-        return value
+    /// Byte by byte: this runs for every request.
+    fileprivate func value(behind prefix: StaticString) -> Substring? {
+        let bytes = utf8
+        let matches = prefix.withUTF8Buffer { bytes.starts(with: $0) }
+        guard matches else { return nil }
+        var value = bytes.dropFirst(prefix.utf8CodeUnitCount)
+        while value.last == UInt8(ascii: " ") { value.removeLast() }
+        return Substring(value)
     }
 }

@@ -153,7 +153,7 @@ import Testing
         func size(_ element: XMLElement) -> Int {
             element.text.utf8.count + element.children.reduce(0) { $0 + size($1) }
         }
-        for _ in 0..<30_000 {
+        for _ in 0..<SplitMix.rounds(8000) {
             let body = random.mutate(seeds[random.below(seeds.count)])
             if let root = try? XMLParser.parse(body) { #expect(size(root) <= body.count) }
             _ = try? XMLRequests.delete(body)
