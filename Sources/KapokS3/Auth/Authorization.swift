@@ -1,5 +1,5 @@
-/// What a request says about who signed it and how: from the `Authorization` header or from the query
-/// of a presigned URL. Not yet verified.
+/// What a request says about who signed it and how: from the `Authorization` header or from the
+/// query of a presigned URL. Not yet verified.
 struct Authorization: Sendable {
     /// How the signature came.
     enum Form: Sendable, Equatable {
@@ -26,7 +26,8 @@ struct Authorization: Sendable {
     static let maximumExpiresSeconds: Int64 = 604_800
 
     /// Reads the authorization of `head`.
-    /// - Throws: `AccessDenied` when there is none, other codes when it is malformed or in two places.
+    /// - Throws: `AccessDenied` when there is none, other codes when it is malformed or
+    ///   in two places.
     init(_ head: RequestHead) throws(S3Error) {
         let header = head["authorization"]
         let isPresigned = head.query.has("X-Amz-Algorithm") || head.query.has("X-Amz-Signature")

@@ -1,5 +1,5 @@
-/// The text whose hash SigV4 signs. Source: Amazon S3 API Reference, "Signature Calculations for the
-/// Authorization Header", task 1. S3 codes the path once and does not normalise it.
+/// The text whose hash SigV4 signs. Source: Amazon S3 API Reference, "Signature Calculations for
+/// the Authorization Header", task 1. S3 codes the path once and does not normalise it.
 enum CanonicalRequest {
     /// Builds the text in one buffer.
     ///

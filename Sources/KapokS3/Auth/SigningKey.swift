@@ -1,8 +1,8 @@
 import Crypto
 import Synchronization
 
-/// What a signing key is derived for. Source: AWS IAM User Guide, "Create a signed AWS API request",
-/// step 4.
+/// What a signing key is derived for. Source: AWS IAM User Guide, "Create a signed AWS API
+/// request", step 4.
 struct CredentialScope: Hashable, Sendable {
     /// `YYYYMMDD`.
     var date: String
@@ -73,8 +73,8 @@ final class SigningKeyCache: Sendable {
         return (SigningKey(secret: secret, scope: scope), false)
     }
 
-    /// Keeps a key that a right signature has shown to be in use. A stranger, who knows an id but no
-    /// secret, can therefore not fill the cache.
+    /// Keeps a key that a right signature has shown to be in use. A stranger, who knows an id but
+    /// no secret, can therefore not fill the cache.
     func keep(_ key: SigningKey, id: String, secret: String, scope: CredentialScope) {
         entries.withLock { entries in
             // Rare (days and regions): starting over costs one derivation for each key in use.

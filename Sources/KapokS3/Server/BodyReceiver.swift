@@ -9,7 +9,8 @@ struct BodyReceiver: Sendable {
     /// Takes the body into a blob.
     ///
     /// - Parameter algorithm: the checksum to take when `expected` names none.
-    /// - Throws: what `BodyExpectations.check` finds, store errors as `S3Error`. Nothing is kept then.
+    /// - Throws: what `BodyExpectations.check` finds, store errors as `S3Error`. Nothing is
+    ///   kept then.
     func stage(
         _ body: inout RequestBody, _ payload: PayloadProtection, _ expected: BodyExpectations,
         defaultAlgorithm: ChecksumAlgorithm?

@@ -117,8 +117,8 @@ extension S3Service {
 }
 
 extension ObjectInfo {
-    /// The bytes and the checksum of a part, counted from 1 without gaps. An object put in one piece
-    /// is its own first part.
+    /// The bytes and the checksum of a part, counted from 1 without gaps. An object put in one
+    /// piece is its own first part.
     /// - Throws: `InvalidPart` when there is no such part.
     func part(_ number: Int) throws(S3Error) -> (range: Range<UInt64>, checksum: Checksum?) {
         if parts.isEmpty, number == 1 { return (0..<length, checksum) }

@@ -33,6 +33,7 @@ public struct ObjectHeaders: Sendable, Equatable {
 
 /// A tag of an object or bucket.
 public struct Tag: Sendable, Hashable {
+    /// Unique among the tags of one thing.
     public var key: String
     public var value: String
 

@@ -1,12 +1,13 @@
-/// Reads the headers of requests into typed values, and refuses those that ask for what is not here.
+/// Reads the headers of requests into typed values, and refuses those that ask for what is not
+/// here.
 enum RequestHeaders {
     /// The most bytes of user metadata, names and values together, as in S3.
     static let maximumMetadataBytes = 2048
     /// The canonical id of the one account that owns everything.
     static let ownerID = "kapok"
 
-    /// Refuses headers that would change what is stored or who may read it in a way that this server
-    /// does not have: a pretended success would be a lie.
+    /// Refuses headers that would change what is stored or who may read it in a way that this
+    /// server does not have: a pretended success would be a lie.
     static func refuseUnsupported(_ head: RequestHead) throws(S3Error) {
         for header in head.headers where header.name.hasPrefix("x-amz-") {
             let name = header.name

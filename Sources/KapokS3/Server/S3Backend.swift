@@ -1,5 +1,6 @@
 /// Which objects of a bucket to list.
 public struct ListRequest: Sendable {
+    /// Only keys that begin with it.
     public var prefix = ""
     /// Keys that contain it behind the prefix are summed up under their common prefix.
     public var delimiter: String?
@@ -15,6 +16,7 @@ public struct ListRequest: Sendable {
 public struct ListPage: Sendable {
     /// One object.
     public struct Item: Sendable {
+        /// The object's key.
         public var key: String
         /// In bytes.
         public var length: UInt64
@@ -52,6 +54,7 @@ public struct ListPage: Sendable {
 
 /// A bucket in a listing.
 public struct BucketInfo: Sendable {
+    /// Unique in the region.
     public var name: String
     /// Milliseconds since 1970.
     public var createdMilliseconds: Int64
@@ -64,8 +67,11 @@ public struct BucketInfo: Sendable {
 
 /// The object that a copy reads.
 public struct CopySource: Sendable {
+    /// Where it lies.
     public var bucket: String
+    /// Its key there.
     public var key: String
+    /// What must hold of it, or the copy fails.
     public var conditions: ReadConditions
     /// Which of its bytes (`UploadPartCopy` only), first and last included; nil for all.
     public var range: ClosedRange<UInt64>?
@@ -79,7 +85,9 @@ public struct CopySource: Sendable {
 
 /// What an upload in parts was begun with.
 public struct UploadInfo: Sendable {
+    /// The key of the object that it is to make.
     public var key: String
+    /// As clients name it.
     public var id: String
     /// Milliseconds since 1970.
     public var begunMilliseconds: Int64
@@ -119,6 +127,7 @@ public struct UploadPage: Sendable {
 
 /// A page of the parts of an upload.
 public struct PartPage: Sendable {
+    /// Whose parts these are.
     public var upload: UploadInfo
     /// Ascending by number.
     public var parts: [PartInfo]
@@ -134,6 +143,7 @@ public struct PartPage: Sendable {
 
 /// One part that a `CompleteMultipartUpload` names.
 public struct CompletedPart: Sendable, Equatable {
+    /// 1 to 10,000.
     public var number: Int
     /// Without quotes.
     public var eTag: String
@@ -147,13 +157,15 @@ public struct CompletedPart: Sendable, Equatable {
 }
 
 /// What S3 means, behind the wire: buckets, objects, uploads and tags. The server parses requests,
-/// verifies signatures, moves bytes and writes answers; everything that decides about state is here.
+/// verifies signatures, moves bytes and writes answers; everything that decides about state is
+/// here.
 ///
 /// All methods throw the `S3Error` that the client shall see, with `NoSuchBucket` first.
 public protocol S3Backend: Sendable {
     // Buckets
 
-    /// Buckets with `prefix` behind `after` in order of name, at most `limit`, and whether more follow.
+    /// Buckets with `prefix` behind `after` in order of name, at most `limit`, and whether more
+    /// follow.
     func listBuckets(
         prefix: String, after: String?, limit: Int
     ) async throws(S3Error) -> (buckets: [BucketInfo], isTruncated: Bool)

@@ -32,8 +32,8 @@ public struct S3Configuration: Sendable {
     public var accessKeys: AccessKeyStore
     /// The region's own name. Signatures for any region are accepted.
     public var region: String
-    /// For virtual-host style: `bucket.<domain>` names a bucket. Lower case, without port. Hosts of the
-    /// form `bucket.s3.…` do so, too.
+    /// For virtual-host style: `bucket.<domain>` names a bucket. Lower case, without port. Hosts of
+    /// the form `bucket.s3.…` do so, too.
     public var baseDomains: [String]
     public var limits: Limits
 

@@ -3,8 +3,8 @@ import Logging
 import NIOCore
 import NIOHTTP1
 
-/// A connection: sets up its pipeline and serves its requests one after the other. HTTP/1.1 parts go to
-/// the service as NIO parses them, since signatures cover the target exactly as it was sent.
+/// A connection: sets up its pipeline and serves its requests one after the other. HTTP/1.1 parts
+/// go to the service as NIO parses them, since signatures cover the target exactly as it was sent.
 struct S3Connection: ServerChildChannel {
     typealias Value = NIOAsyncChannel<HTTPServerRequestPart, HTTPServerResponsePart>
 

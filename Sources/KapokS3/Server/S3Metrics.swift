@@ -1,8 +1,8 @@
 import Metrics
 import Synchronization
 
-/// What the front end counts, through swift-metrics. Instruments are made once and kept: making one for
-/// each request would cost more than small requests do.
+/// What the front end counts, through swift-metrics. Instruments are made once and kept: making one
+/// for each request would cost more than small requests do.
 final class S3Metrics: Sendable {
     private struct Key: Hashable {
         var operation: S3Operation?

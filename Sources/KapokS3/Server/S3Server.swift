@@ -36,7 +36,8 @@ public struct S3Server: Sendable {
 
     /// Listens and serves until the task is cancelled or its service group shuts down gracefully.
     ///
-    /// - Parameter onReady: is told the port that is listened on, as soon as connections are accepted.
+    /// - Parameter onReady: is told the port that is listened on, as soon as connections are
+    ///   accepted.
     /// - Throws: when the address cannot be listened on.
     public func run(onReady: (@Sendable (_ port: Int) async -> Void)? = nil) async throws {
         var quiet = logger

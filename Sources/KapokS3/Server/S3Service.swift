@@ -3,8 +3,8 @@ import Logging
 import NIOCore
 import NIOHTTP1
 
-/// Serves requests: verifies them, finds out what they ask for, lets a handler answer and writes the
-/// answer. One for the whole server; it holds no state of a request.
+/// Serves requests: verifies them, finds out what they ask for, lets a handler answer and writes
+/// the answer. One for the whole server; it holds no state of a request.
 struct S3Service: Sendable {
     let configuration: S3Configuration
     let backend: any S3Backend
@@ -178,8 +178,8 @@ struct S3Service: Sendable {
             error, resource: String(path), requestID: exchange.requestID, hostID: ids.hostID)
     }
 
-    /// Deals with what is left of the body. A little is read over, so that the connection can go on;
-    /// much, or what the client waits to be asked for, ends the connection.
+    /// Deals with what is left of the body. A little is read over, so that the connection can go
+    /// on; much, or what the client waits to be asked for, ends the connection.
     private func settle(
         _ http: HTTPRequestHead, _ body: inout RequestBody, _ response: S3Response
     ) async throws -> Bool {
@@ -224,8 +224,8 @@ struct S3Service: Sendable {
         }
     }
 
-    /// Sends an object's bytes as the store hands them out. The headers go out with the first bytes:
-    /// until then, an error can still be told as such.
+    /// Sends an object's bytes as the store hands them out. The headers go out with the first
+    /// bytes: until then, an error can still be told as such.
     private func write(
         _ entry: ObjectInfo, _ range: Range<UInt64>, _ head: HTTPServerResponsePart,
         _ exchange: inout Exchange, _ outbound: OutboundParts

@@ -79,6 +79,7 @@ public enum ChecksumType: String, Sendable, Hashable {
 
 /// A checksum value.
 public struct Checksum: Sendable, Hashable {
+    /// What the bytes were computed by.
     public let algorithm: ChecksumAlgorithm
     /// Exactly `algorithm.byteCount` bytes; CRCs in network order.
     public let bytes: [UInt8]

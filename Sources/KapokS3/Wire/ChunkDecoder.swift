@@ -1,8 +1,8 @@
 import Crypto
 
-/// Takes apart an `aws-chunked` body: chunks with sizes, signatures of chunks, trailers. Synchronous and
-/// incremental: it keeps the line it is in and nothing else. Source: Amazon S3 API Reference,
-/// "Transferring Payload in Multiple Chunks" and "Including Trailing Headers".
+/// Takes apart an `aws-chunked` body: chunks with sizes, signatures of chunks, trailers.
+/// Synchronous and incremental: it keeps the line it is in and nothing else. Source: Amazon S3 API
+/// Reference, "Transferring Payload in Multiple Chunks" and "Including Trailing Headers".
 ///
 /// A chunk's bytes are handed out before its signature can be known to be right: they count only
 /// when `finish` has returned.
@@ -62,10 +62,10 @@ struct ChunkDecoder: Sendable {
 
     /// Goes through `input` from `position` to the next bytes of the object.
     ///
-    /// - Returns: where they stand in `input`; `position` is behind them. Nil when the input is used
-    ///   up.
-    /// - Throws: `SignatureDoesNotMatch` for a chunk that was changed, `IncompleteBody` for more bytes
-    ///   than announced, `InvalidRequest` for what is not aws-chunked.
+    /// - Returns: where they stand in `input`; `position` is behind them. Nil when the input is
+    ///   used up.
+    /// - Throws: `SignatureDoesNotMatch` for a chunk that was changed, `IncompleteBody` for more
+    ///   bytes than announced, `InvalidRequest` for what is not aws-chunked.
     mutating func next(
         _ input: UnsafeRawBufferPointer, from position: inout Int
     ) throws(S3Error) -> Range<Int>? {

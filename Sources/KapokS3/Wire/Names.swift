@@ -1,4 +1,5 @@
-/// The rules for names of buckets. Source: Amazon S3 User Guide, "General purpose bucket naming rules".
+/// The rules for names of buckets. Source: Amazon S3 User Guide, "General purpose bucket naming
+/// rules".
 enum BucketName {
     private static let reservedPrefixes = ["xn--", "sthree-", "amzn-s3-demo-"]
     private static let reservedSuffixes = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"]
@@ -63,8 +64,8 @@ enum ObjectKey {
         return key
     }
 
-    /// Throws `KeyTooLongError` for more bytes than a key may have, `InvalidArgument` for a key that
-    /// is empty or contains a zero byte.
+    /// Throws `KeyTooLongError` for more bytes than a key may have, `InvalidArgument` for a key
+    /// that is empty or contains a zero byte.
     static func validate(_ key: String) throws(S3Error) {
         guard key.utf8.count <= maximumLength else {
             throw S3Error(

@@ -1,6 +1,7 @@
 /// Percent coding (RFC 3986 section 2.1) as S3 uses it in paths, queries and listings.
 enum PercentCoding {
-    /// Whether a byte stands for itself in S3's canonical form: letters, digits, `-`, `.`, `_`, `~`.
+    /// Whether a byte stands for itself in S3's canonical form: letters, digits, `-`, `.`, `_`,
+    /// `~`.
     @inline(__always)
     static func isUnreserved(_ byte: UInt8) -> Bool {
         switch byte {

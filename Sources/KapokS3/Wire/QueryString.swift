@@ -19,8 +19,8 @@ struct QueryString: Sendable {
     /// No parameters.
     init() {}
 
-    /// Reads what stands behind the `?`.
-    /// Throws `InvalidURI` for bad percent coding, bytes that are not UTF-8 and too many parameters.
+    /// Reads what stands behind the `?`. Throws `InvalidURI` for bad percent coding, bytes that are
+    /// not UTF-8 and too many parameters.
     init(_ raw: Substring) throws(S3Error) {
         guard !raw.isEmpty else { return }
         var rest = raw.utf8[...]

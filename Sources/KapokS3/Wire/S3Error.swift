@@ -82,6 +82,7 @@ public struct S3Error: Error, Sendable, Equatable {
         }
     }
 
+    /// What clients decide by.
     public var code: Code
     /// What is wrong, why, and what to do.
     public var message: String

@@ -23,9 +23,9 @@ struct XMLLimits: Sendable {
     var attributesPerElement = 16
 }
 
-/// A bounded parser for the XML documents in requests: elements, character data, CDATA, comments and the
-/// five named entities. Attributes are read over. Document types and processing instructions are
-/// refused, so nothing can be expanded or fetched.
+/// A bounded parser for the XML documents in requests: elements, character data, CDATA, comments
+/// and the five named entities. Attributes are read over. Document types and processing
+/// instructions are refused, so nothing can be expanded or fetched.
 struct XMLParser {
     private let bytes: [UInt8]
     private let limits: XMLLimits

@@ -89,7 +89,8 @@ enum XMLRequests {
             ? String(text.dropFirst().dropLast()) : text
     }
 
-    /// `CreateBucketConfiguration`: the location constraint, nil when the body is empty or has none.
+    /// `CreateBucketConfiguration`: the location constraint, nil when the body is empty or has
+    /// none.
     static func createBucket(_ body: [UInt8]) throws(S3Error) -> String? {
         if body.isEmpty { return nil }
         let root = try root("CreateBucketConfiguration", body)
@@ -100,7 +101,8 @@ enum XMLRequests {
         return constraint?.isEmpty == true ? nil : constraint
     }
 
-    /// `Tagging`: keys and values in the order given. How many and how long is the catalog's matter.
+    /// `Tagging`: keys and values in the order given. How many and how long is the catalog's
+    /// matter.
     static func tagging(_ body: [UInt8]) throws(S3Error) -> [(key: String, value: String)] {
         let root = try root("Tagging", body)
         guard let set = root["TagSet"] else { throw malformed("a Tagging without TagSet") }

@@ -69,7 +69,8 @@ enum AuthVectors {
         Case(
             name: "presigned GET",
             target: "/test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256"
-                + "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request"
+                + "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2F"
+                + "aws4_request"
                 + "&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host"
                 + "&X-Amz-Signature="
                 + "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404",
@@ -125,7 +126,8 @@ enum AuthVectors {
             name: "presigned GET with overrides",
             target: "/bucket/a%20b?response-content-type=text%2Fplain&versionId=null"
                 + "&X-Amz-Algorithm=AWS4-HMAC-SHA256"
-                + "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20240229%2Feu-west-3%2Fs3%2Faws4_request"
+                + "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20240229%2Feu-west-3%2Fs3%2F"
+                + "aws4_request"
                 + "&X-Amz-Date=20240229T235958Z&X-Amz-Expires=600&X-Amz-SignedHeaders=host"
                 + "&X-Amz-Signature="
                 + "7138d111f23362af98788c805c6c082b28cf04000f9ede0e7863352252a69ad0",
@@ -133,7 +135,8 @@ enum AuthVectors {
         Case(
             name: "presigned PUT", method: "PUT",
             target: "/bucket/k?X-Amz-Algorithm=AWS4-HMAC-SHA256"
-                + "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20240229%2Feu-west-3%2Fs3%2Faws4_request"
+                + "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20240229%2Feu-west-3%2Fs3%2F"
+                + "aws4_request"
                 + "&X-Amz-Date=20240229T235958Z&X-Amz-Expires=600&X-Amz-SignedHeaders=host"
                 + "&X-Amz-Signature="
                 + "c60843ec96c65a60827bfca00c68abe26a32fae3b38c769c1e63f185d8caca7f",

@@ -17,7 +17,8 @@ struct RequestSigner: Sendable {
     /// - Parameters:
     ///   - target: path and query, percent-coded.
     ///   - headers: all headers that the request will carry and that shall be signed, with `host`.
-    ///   - payload: the SHA-256 of the body in hexadecimal, `UNSIGNED-PAYLOAD` or a `STREAMING-…` word.
+    ///   - payload: the SHA-256 of the body in hexadecimal, `UNSIGNED-PAYLOAD` or a
+    ///     `STREAMING-…` word.
     ///   - unixSeconds: the time, in seconds since 1970.
     /// - Throws: `InvalidURI` when `target` is not a coded path.
     func headers(

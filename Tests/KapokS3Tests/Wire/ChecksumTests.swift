@@ -1,9 +1,9 @@
 import KapokS3
 import Testing
 
-/// The check values of the CRC catalogue (reveng.sourceforge.io) for "123456789", those of RFC 1321,
-/// FIPS 180-4 for the hashes of nothing, and, for a thousand bytes,
-/// of Python's zlib and hashlib and of a bitwise CRC.
+/// The check values of the CRC catalogue (reveng.sourceforge.io) for "123456789", those of RFC
+/// 1321, FIPS 180-4 for the hashes of nothing, and, for a thousand bytes, of Python's zlib and
+/// hashlib and of a bitwise CRC.
 @Suite struct ChecksumTests {
     static let thousand = (0..<1000).map { UInt8($0 * 7 % 251) }
 

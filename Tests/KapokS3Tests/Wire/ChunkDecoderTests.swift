@@ -42,7 +42,8 @@ import Testing
             bytes: bytes, trailers: try decoder.finish().map { "\($0.name):\($0.value)" })
     }
 
-    /// Amazon S3 API Reference, "Transferring Payload in Multiple Chunks", example: 66,560 times "a".
+    /// Amazon S3 API Reference, "Transferring Payload in Multiple Chunks", example: 66,560 times
+    /// "a".
     static let documented = body(
         sizes: [65_536, 1024],
         signatures: [

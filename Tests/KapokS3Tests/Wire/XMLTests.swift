@@ -10,8 +10,10 @@ import Testing
     @Test("elements, namespaces, entities, CDATA and comments are read")
     func reads() throws {
         let root = try parse(
-            "\u{FEFF}<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- hi --><s3:A xmlns:s3='x' b=\"c>\">"
-                + "<B>&lt;&amp;&gt;&quot;&apos;&#65;&#x1F600;</B><!-- - --><C/><B><![CDATA[<&]]></B>\r\n"
+            "\u{FEFF}<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- hi -->"
+                + "<s3:A xmlns:s3='x' b=\"c>\">"
+                + "<B>&lt;&amp;&gt;&quot;&apos;&#65;&#x1F600;</B><!-- - --><C/>"
+                + "<B><![CDATA[<&]]></B>\r\n"
                 + "</s3:A >\n")
         #expect(root.name == "A")
         #expect(root.all("B").map(\.text) == ["<&>\"'A😀", "<&"])
