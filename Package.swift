@@ -28,6 +28,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
     ],
     targets: [
@@ -36,8 +37,7 @@ let package = Package(
         .target(name: "KapokWorld", swiftSettings: strict),
 
         // System libraries (Debian: libisal-dev, libsqlite3-dev, liburing-dev)
-        .systemLibrary(
-            name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
+        .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
         .systemLibrary(
             name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "CUring", linkerSettings: [.linkedLibrary("uring")]),
@@ -55,7 +55,11 @@ let package = Package(
         // Floor 3
         .target(
             name: "KapokStore",
-            dependencies: ["KapokWorld", "KapokLinux", "KapokDrive", "CKernels", "CISAL", "CSQLite"],
+            dependencies: ["KapokWorld", "KapokLinux", "KapokDrive", "CISAL", "CSQLite"],
+            swiftSettings: strict),
+        .target(
+            name: "KapokStoreSimulation",
+            dependencies: ["KapokWorld", "KapokSimulation", "KapokDrive", "KapokStore"],
             swiftSettings: strict),
         .target(
             name: "KapokS3",
@@ -63,23 +67,31 @@ let package = Package(
                 "KapokWorld", "KapokStore", "CKernels", "CISAL",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
-                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
-            swiftSettings: strict),
-        .target(
-            name: "KapokStoreSimulation",
-            dependencies: ["KapokWorld", "KapokSimulation", "KapokDrive", "KapokStore"],
             swiftSettings: strict),
 
         // Floor 4
+        .target(
+            name: "KapokBench",
+            dependencies: [
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
         .target(
             name: "KapokRegion",
             dependencies: [
                 "KapokWorld", "KapokLinux", "KapokDrive", "KapokStore", "KapokS3",
                 .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
@@ -91,9 +103,71 @@ let package = Package(
         .executableTarget(
             name: "kapok",
             dependencies: [
-                "KapokRegion", "KapokStoreSimulation", .product(name: "Hummingbird", package: "hummingbird"),
+                "KapokBench", "KapokRegion", "KapokStoreSimulation",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
+
+        // Tests
+        .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], swiftSettings: strict),
+        .testTarget(name: "KapokWorldTests", dependencies: ["KapokWorld"], swiftSettings: strict),
+        .testTarget(
+            name: "KapokSimulationTests", dependencies: ["KapokWorld", "KapokSimulation"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "KapokLinuxTests", dependencies: ["KapokWorld", "KapokLinux"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "KapokDriveTests", dependencies: ["KapokWorld", "KapokLinux", "KapokDrive"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "KapokStoreTests",
+            dependencies: ["KapokWorld", "KapokLinux", "KapokDrive", "KapokStore", "CISAL"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "KapokS3Tests",
+            dependencies: [
+                "KapokWorld", "KapokStore", "KapokS3",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "KapokBenchTests",
+            dependencies: [
+                "KapokBench",
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["KapokStore", "KapokStoreSimulation"],
+            swiftSettings: strict),
+        .testTarget(name: "HouseTests", swiftSettings: strict),
+        // The binary under test is found beside the test bundle.
+        .testTarget(
+            name: "InteropTests", dependencies: ["kapok"], exclude: ["Clients"],
+            swiftSettings: strict),
+
+        // Benchmarks
+        .executableTarget(
+            name: "SimulationBenchmark",
+            dependencies: [
+                "KapokWorld", "KapokSimulation",
+                .product(name: "HeapModule", package: "swift-collections"),
+            ],
+            path: "Benchmarks/Simulation", swiftSettings: strict),
+        .target(
+            name: "CodingReference", dependencies: ["CISAL"], path: "Benchmarks/CodingReference"),
+        .executableTarget(
+            name: "CodingBenchmark", dependencies: ["KapokDrive", "KapokStore", "CodingReference"],
+            path: "Benchmarks/Coding", swiftSettings: strict),
+        .executableTarget(
+            name: "DriveBenchmark", dependencies: ["KapokWorld", "KapokLinux", "KapokDrive"],
+            path: "Benchmarks/Drive", swiftSettings: strict),
     ]
 )

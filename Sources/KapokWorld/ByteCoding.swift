@@ -1,5 +1,6 @@
 /// Writes fixed-width little-endian integers, varints (LEB128) and length-prefixed bytes.
 public struct ByteWriter: Sendable {
+    /// What was written.
     public private(set) var bytes: [UInt8]
 
     @inlinable
@@ -12,11 +13,16 @@ public struct ByteWriter: Sendable {
     /// Goes on at the end of `bytes`.
     public init(appendingTo bytes: [UInt8]) { self.bytes = bytes }
 
+    /// How many bytes were written.
     public var count: Int { bytes.count }
 
+    /// One byte.
     public mutating func uint8(_ value: UInt8) { bytes.append(value) }
+    /// Two bytes.
     public mutating func uint16(_ value: UInt16) { fixed(value) }
+    /// Four bytes.
     public mutating func uint32(_ value: UInt32) { fixed(value) }
+    /// Eight bytes.
     public mutating func uint64(_ value: UInt64) { fixed(value) }
 
     private mutating func fixed<T: FixedWidthInteger>(_ value: T) {
@@ -97,13 +103,17 @@ public struct ByteReader {
     /// How many bytes were read.
     public var offset: Int { position - bytes.startIndex }
 
+    /// One byte.
     public mutating func uint8() throws(ByteCodingError) -> UInt8 {
         guard remaining >= 1 else { throw .truncated }
         defer { position += 1 }
         return bytes[position]
     }
+    /// Two bytes.
     public mutating func uint16() throws(ByteCodingError) -> UInt16 { try fixed() }
+    /// Four bytes.
     public mutating func uint32() throws(ByteCodingError) -> UInt32 { try fixed() }
+    /// Eight bytes.
     public mutating func uint64() throws(ByteCodingError) -> UInt64 { try fixed() }
 
     private mutating func fixed<T: FixedWidthInteger>() throws(ByteCodingError) -> T {
@@ -115,6 +125,7 @@ public struct ByteReader {
         return value
     }
 
+    /// Seven bits a byte, low bits first; what does not fit in 64 bits is malformed.
     public mutating func varint() throws(ByteCodingError) -> UInt64 {
         var value: UInt64 = 0
         var shift: UInt64 = 0

@@ -10,9 +10,11 @@ public struct Instant: Comparable, Hashable, Sendable {
     /// The world's origin.
     public static let zero = Instant(nanoseconds: 0)
 
+    /// Earlier than.
     @inlinable
     public static func < (a: Instant, b: Instant) -> Bool { a.nanoseconds < b.nanoseconds }
 
+    /// The instant that much later.
     @inlinable
     public static func + (a: Instant, b: Interval) -> Instant {
         Instant(nanoseconds: a.nanoseconds &+ b.nanoseconds)
@@ -36,17 +38,21 @@ public struct Interval: Comparable, Hashable, Sendable {
     /// No time at all.
     public static let zero = Interval(nanoseconds: 0)
 
+    /// A number of microseconds.
     @inlinable
     public static func microseconds(_ n: UInt64) -> Interval { Interval(nanoseconds: n &* 1_000) }
+    /// A number of milliseconds.
     @inlinable
     public static func milliseconds(_ n: UInt64) -> Interval {
         Interval(nanoseconds: n &* 1_000_000)
     }
+    /// A number of seconds.
     @inlinable
     public static func seconds(_ n: UInt64) -> Interval {
         Interval(nanoseconds: n &* 1_000_000_000)
     }
 
+    /// Shorter than.
     @inlinable
     public static func < (a: Interval, b: Interval) -> Bool { a.nanoseconds < b.nanoseconds }
 }

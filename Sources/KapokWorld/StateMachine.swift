@@ -3,7 +3,9 @@
 /// A state machine does no I/O, reads no clock, draws no system randomness and never suspends, so
 /// that the same machine runs on Linux and in the simulator, where a seed replays any failure.
 public protocol StateMachine {
+    /// What can happen to it.
     associatedtype Event
+    /// What it wants done.
     associatedtype Effect
 
     /// Takes in one event at `now` and appends what the driver must carry out to `effects`.
@@ -19,12 +21,15 @@ public struct EffectBuffer<Effect> {
     @inlinable
     public init(minimumCapacity: Int = 16) { storage.reserveCapacity(minimumCapacity) }
 
+    /// Adds an effect behind the others.
     @inlinable
     public mutating func append(_ effect: Effect) { storage.append(effect) }
 
+    /// Whether there is none.
     @inlinable
     public var isEmpty: Bool { storage.isEmpty }
 
+    /// How many there are.
     @inlinable
     public var count: Int { storage.count }
 

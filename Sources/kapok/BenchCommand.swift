@@ -102,11 +102,3 @@ private func parseOperation(_ text: String) throws -> S3LoadOperation {
     }
     return operation
 }
-
-/// Reads a size with its unit.
-private func parseSize(_ text: String) throws -> ByteSize {
-    guard let size = ByteSize(parsing: text) else {
-        throw ValidationError("\"\(text)\" is not a size such as 4KiB")
-    }
-    return size
-}

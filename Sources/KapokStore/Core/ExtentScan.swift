@@ -23,6 +23,8 @@ package protocol BlockWriter: BlockReader {
     func flush(drive: UInt32) -> Bool
 }
 
+extension ExtentScan: Sendable where Reader: Sendable {}
+
 /// Finds the stripes of one extent from the shards alone.
 package struct ExtentScan<Reader: BlockReader> {
     package let reader: Reader

@@ -2,15 +2,15 @@ import KapokDrive
 import KapokWorld
 
 /// What a rebuild found.
-package struct RebuildReport: Sendable, Equatable {
-    package var extents = 0
-    package var stripes = 0
+public struct RebuildReport: Sendable, Equatable {
+    public var extents = 0
+    public var stripes = 0
     /// Stripes of which fewer than K shards are intact.
-    package var unreadableStripes = 0
-    package var entries = 0
-    package var chunks = 0
+    public var unreadableStripes = 0
+    public var entries = 0
+    public var chunks = 0
     /// Blobs that entries refer to and whose chunks are not all there.
-    package var incompleteBlobs = 0
+    public var incompleteBlobs = 0
 }
 
 /// Makes the index anew from the drives alone. Records may be found in any order: of an entry's

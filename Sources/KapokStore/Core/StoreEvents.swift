@@ -115,6 +115,8 @@ package enum StoreEvent: Sendable {
     /// The drive is gone, whatever it still says.
     case driveLost(position: UInt32)
     case indexDone(IndexResult)
+    /// An empty drive stands where a failed one was.
+    case driveReplaced(position: UInt32)
     /// Nothing was committed; `isFinal` when it never will be.
     case indexFailed(String, isFinal: Bool)
     case timer(StoreTimer)
@@ -150,7 +152,7 @@ package enum StoreEffect: Sendable {
 }
 
 /// How a commit must be kept before it is acknowledged.
-package enum Durability: String, Sendable, CaseIterable {
+public enum Durability: String, Sendable, CaseIterable {
     /// Flushed to stable media on all of its drives.
     case flush
     /// Written to all of its drives; a power loss may take it.

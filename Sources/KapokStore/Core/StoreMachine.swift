@@ -233,6 +233,7 @@ package struct StoreMachine: StateMachine {
             commandCompleted(position, completion, at: now, &effects)
         case .driveLost(let position):
             driveFailed(position, "its media is gone", at: now, &effects)
+        case .driveReplaced(let position): driveReplaced(position)
         case .indexDone(let result):
             indexDone(result, at: now, &effects)
         case .indexFailed(let reason, let isFinal):
@@ -349,6 +350,30 @@ package struct StoreMachine: StateMachine {
         resetPlacement()
     }
 
+    /// The shards on the old drive are gone; extents that had some are rewritten by compaction, first of
+    /// all others. Their slots on the new drive stay taken until then.
+    private mutating func driveReplaced(_ position: UInt32) {
+        guard !drives[Int(position)].isHealthy else { return }
+        var used = Set<UInt32>()
+        for (id, extent) in extents.sorted(by: { $0.key < $1.key }) {
+            guard let member = extent.row.members.first(where: { $0.drive == position }) else {
+                continue
+            }
+            used.insert(member.slot)
+            indexQueue.append(.markOrphans(id))
+        }
+        drives[Int(position)].failure = nil
+        drives[Int(position)].isDirty = false
+        drives[Int(position)].latestFlush = nil
+        drives[Int(position)].freeSlots = (0..<configuration.pool.slotsPerDrive).reversed().filter {
+            !used.contains($0)
+        }
+        resetPlacement()
+    }
+
+    /// The slots of an extent, in shard order; nil when there is no such extent.
+    package func members(of id: ExtentID) -> [ExtentMember]? { extents[id]?.row.members }
+
     /// The store takes nothing any more.
     mutating func fail(_ error: StoreError, _ effects: inout EffectBuffer<StoreEffect>) {
         guard failure == nil else { return }
@@ -397,14 +422,14 @@ extension StoreMachine: CustomStringConvertible {
 }
 
 /// Counts since the machine started.
-package struct StoreStatistics: Sendable {
-    package var commits: UInt64 = 0
-    package var conflicts: UInt64 = 0
-    package var batches: UInt64 = 0
-    package var flushes: UInt64 = 0
-    package var stripes: UInt64 = 0
-    package var indexCommits: UInt64 = 0
-    package var driveFailures: UInt64 = 0
-    package var extentsReleased: UInt64 = 0
-    package var bytesWritten: UInt64 = 0
+public struct StoreStatistics: Sendable {
+    public var commits: UInt64 = 0
+    public var conflicts: UInt64 = 0
+    public var batches: UInt64 = 0
+    public var flushes: UInt64 = 0
+    public var stripes: UInt64 = 0
+    public var indexCommits: UInt64 = 0
+    public var driveFailures: UInt64 = 0
+    public var extentsReleased: UInt64 = 0
+    public var bytesWritten: UInt64 = 0
 }

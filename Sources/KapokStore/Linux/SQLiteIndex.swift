@@ -38,6 +38,11 @@ package final class SQLiteIndex: OrderedIndex {
         try writer.commit(commit)
     }
 
+    /// How many rows there are with `from <= key < to`.
+    package func count(from: [UInt8], to: [UInt8]) throws(IndexError) -> Int {
+        try reader.count(from: from, to: to)
+    }
+
     /// Moves the write-ahead log into the file, as a clean end should.
     package func checkpoint() { writer.checkpoint() }
 }
@@ -189,6 +194,22 @@ private final class SQLiteConnection: @unchecked Sendable {
                         default: throw Self.failure(database)
                         }
                     }
+                }
+            }
+        }
+    }
+
+    func count(from: [UInt8], to: [UInt8]) throws(IndexError) -> Int {
+        try locked { () throws(IndexError) in
+            let statement = try Self.prepare(
+                database, "SELECT count(*) FROM rows WHERE key >= ?1 AND key < ?2")
+            defer { sqlite3_finalize(statement) }
+            return try withBound(statement, 1, from) { () throws(IndexError) in
+                try withBound(statement, 2, to) { () throws(IndexError) in
+                    guard sqlite3_step(statement) == SQLITE_ROW else {
+                        throw Self.failure(database)
+                    }
+                    return Int(sqlite3_column_int64(statement, 0))
                 }
             }
         }

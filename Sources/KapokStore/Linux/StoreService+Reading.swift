@@ -1,5 +1,5 @@
 import KapokDrive
-public import KapokWorld
+import KapokWorld
 import Synchronization
 
 /// Counts of reads since the start.
@@ -58,12 +58,16 @@ extension StoreService {
 
     private func chunkLocation(_ chunk: ChunkID) throws(StoreError) -> ChunkLocation {
         if let location = state.withLock({ $0.machine.overlay.chunk(chunk) }) { return location }
+        let found: ChunkLocation?
         do throws(IndexError) {
-            guard let bytes = try index.get(IndexKey.chunk(chunk)) else { throw StoreError.gone }
-            return try ChunkLocation(decoding: bytes)
-        } catch let error as IndexError {
+            found = try index.get(IndexKey.chunk(chunk)).map { bytes throws(IndexError) in
+                try ChunkLocation(decoding: bytes)
+            }
+        } catch {
             throw .failed("the index: \(error)")
         }
+        guard let found else { throw .gone }
+        return found
     }
 
     /// The chunks that hold `range`, with their extents kept from being given back. Compaction may
@@ -123,7 +127,7 @@ extension StoreService {
         var failed: [Int] = []
         var slow: [Int] = []
         for (index, read) in reads.enumerated() {
-            guard let drive = drives[Int(read.drive)] else {
+            guard let drive = drive(read.drive) else {
                 failed.append(index)
                 continue
             }
@@ -137,6 +141,7 @@ extension StoreService {
             }
         }
         guard !slow.isEmpty else { return failed }
+        let slowDrives = driveTable.withLock { $0 }
         return await withUnsafeContinuation { continuation in
             let shared = ReadGroup(left: slow.count, failed: failed, continuation: continuation)
             for index in slow {
@@ -146,7 +151,7 @@ extension StoreService {
                     operation: .read(
                         lba: read.lba, blockCount: read.blockCount, buffer: read.buffer,
                         bufferOffset: read.bufferOffset))
-                drives[Int(read.drive)]?.submit(command) { completion in
+                slowDrives[Int(read.drive)]?.submit(command) { completion in
                     shared.completed(index, succeeded: completion.status == .success)
                 }
             }

@@ -1,7 +1,7 @@
 import Dispatch
-public import KapokDrive
+import KapokDrive
 import KapokLinux
-public import KapokWorld
+import KapokWorld
 import Synchronization
 
 /// A store machine at work on Linux: it carries events to the machine and the machine's effects to
@@ -15,32 +15,48 @@ public final class StoreService: StoreClient {
     }
 
     let state: Mutex<State>
-    let drives: [LocalDrive?]
+    let driveTable: Mutex<[LocalDrive?]>
     let index: SQLiteIndex
     let pool: PoolDescriptor
     let code: ErasureCode
     let epoch: Epoch
     let isMemoryBacked: Bool
+    /// Where the drives and the index lie.
+    public let directory: String
+    /// Transactions that were on the drives and not in the index when the store was opened.
+    public let replayedTransactions: Int
     /// Bounds the memory of stripes on their way to the drives.
     let stripeSlots = AsyncSlots(count: 64)
     let readStatistics = ReadStatistics()
     /// Reads do not pass through the machine; their numbers keep clear of its own.
     let readIDs = Atomic<UInt64>(1 << 63)
+    let maintenanceQueue = DispatchQueue(label: "kapok.store.maintenance", qos: .utility)
+    let maintenance = Mutex<[Task<Void, Never>]>([])
     private let indexQueue = DispatchQueue(label: "kapok.store.index")
     private let timerQueue = DispatchQueue(label: "kapok.store.timers")
 
     init(
         machine: consuming StoreMachine, drives: [LocalDrive?], index: SQLiteIndex,
-        pool: PoolDescriptor, code: ErasureCode
+        pool: PoolDescriptor, code: ErasureCode, directory: String, replayedTransactions: Int
     ) {
         epoch = machine.epoch
         isMemoryBacked = drives.allSatisfy { $0?.isMemoryBacked ?? true }
         state = Mutex(State(machine: machine))
-        self.drives = drives
+        driveTable = Mutex(drives)
+        self.directory = directory
+        self.replayedTransactions = replayedTransactions
         self.index = index
         self.pool = pool
         self.code = code
     }
+
+    /// The drive at `position`; nil when there is none.
+    func drive(_ position: UInt32) -> LocalDrive? {
+        driveTable.withLock { $0[Int(position)] }
+    }
+
+    /// All drives, for a thread that may wait for them.
+    var blocks: LocalBlocks { LocalBlocks(drives: driveTable.withLock { $0 }, epoch: epoch) }
 
     // MARK: Events and effects
 
@@ -92,7 +108,7 @@ public final class StoreService: StoreClient {
     }
 
     private func submit(_ command: DriveCommand, to position: UInt32) {
-        guard let drive = drives[Int(position)] else {
+        guard let drive = drive(position) else {
             handle(
                 .driveCompleted(
                     position: position, DriveCompletion(id: command.id, status: .driveFailed)))
@@ -186,9 +202,15 @@ public final class StoreService: StoreClient {
 
     /// Takes no more commits, brings the index up to date and lets the drives go.
     public func close() async {
+        for task in maintenance.withLock({ $0 }) {
+            task.cancel()
+            await task.value
+        }
         _ = await request { .close($0) }
-        index.checkpoint()
-        for drive in drives { drive?.close() }
+        await onMaintenanceThread {
+            self.index.checkpoint()
+            for drive in self.driveTable.withLock({ $0 }) { drive?.close() }
+        }
     }
 }
 
