@@ -81,7 +81,8 @@ struct StoreCheckTests {
             #expect(report.corruptShards == 0)
             #expect(report.lostStripes == 0)
             #expect(report.drives.filter { $0.failure != nil }.map(\.position) == [1, 4])
-            #expect(report.drives.filter { $0.missing == report.stripes }.map(\.position) == [1, 4])
+            #expect(
+                report.drives.filter { $0.missing == report.stripes }.map(\.position) == [1, 4])
             try await store.verifyAll()
         }
     }
@@ -279,8 +280,10 @@ private final class BreakableStore: Sendable {
     ) throws -> [(drive: Int, offset: Int, byteCount: Int)] {
         let id = ChunkID(blob: blob.id, index: chunk)
         let known = service.state.withLock { $0.machine.overlay.chunk(id) }
-        let location = try known ?? ChunkLocation(
-            decoding: #require(try service.index.get(IndexKey.chunk(id))))
+        let location =
+            try known
+            ?? ChunkLocation(
+                decoding: #require(try service.index.get(IndexKey.chunk(id))))
         let members = try #require(
             service.state.withLock { $0.machine.members(of: location.record.extent) })
         return members.map { member in
@@ -308,7 +311,8 @@ private final class BreakableStore: Sendable {
 
 /// Lends a new store to `body` and takes it away again.
 private func withStore(_ body: (BreakableStore) async throws -> Void) async throws {
-    let directory = FileManager.default.temporaryDirectory.path + "/kapok-check-" + UUID().uuidString
+    let directory =
+        FileManager.default.temporaryDirectory.path + "/kapok-check-" + UUID().uuidString
     defer { try? FileManager.default.removeItem(atPath: directory) }
     let store = try BreakableStore(directory: directory)
     do {

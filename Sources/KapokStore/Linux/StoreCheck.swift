@@ -354,7 +354,8 @@ private struct AffectedKeys {
         }
         try index.forEachRow(IndexKey.entryPrefix) { key, value throws(IndexError) in
             let row = try EntryRow(decoding: value)
-            guard lost.contains(StripePlace(row.location))
+            guard
+                lost.contains(StripePlace(row.location))
                     || row.blobs.contains(where: { lostBlobs.contains($0.id) })
             else { return }
             count += 1
