@@ -19,6 +19,8 @@ enum StoreSimulationEvent {
     /// A new head begins to take over.
     case headStart
     case compaction
+    /// What a head's compaction has planned is sent.
+    case compactionMoves(head: Int)
     case fault(StoreFault)
 }
 
@@ -84,6 +86,7 @@ struct StoreScenario: Scenario {
     var nextSerial: UInt64 = 1
     var counts = StoreSimulationCounts()
     var isHealing = false
+    var compaction: SimulatedCompaction?
 
     init(parameters: StoreSimulationParameters) throws {
         self.parameters = parameters
@@ -130,6 +133,7 @@ struct StoreScenario: Scenario {
         case .index(let head): trace.mix(UInt64(6) << 32 | UInt64(head))
         case .headStart: trace.mix(UInt64(7) << 32)
         case .compaction: trace.mix(UInt64(8) << 32)
+        case .compactionMoves(let head): trace.mix(UInt64(10) << 32 | UInt64(head))
         case .fault(let fault): trace.mix(UInt64(9) << 32 | UInt64(fault.rawValue))
         }
     }
@@ -153,6 +157,7 @@ struct StoreScenario: Scenario {
         case .index(let head): applyIndex(head, &agenda)
         case .headStart: startHead(&agenda)
         case .compaction: compact(&agenda)
+        case .compactionMoves(let head): sendMoves(head, &agenda)
         case .fault(let fault): befall(fault, &agenda)
         }
     }
@@ -365,6 +370,7 @@ struct StoreScenario: Scenario {
             heads[head].phase = .dead
             heads[head].waiting = [:]
         }
+        compaction = nil
         for number in clients.indices { clients[number].headDied() }
         for number in clients.indices { agenda.schedule(.client(number), after: restartDelay()) }
     }

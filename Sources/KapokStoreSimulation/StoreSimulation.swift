@@ -78,6 +78,7 @@ extension StoreScenario {
         }
         do {
             try oracle.checkSuccessions()
+            try checkIndex()
             let state = try readAll(from: index, head: head)
             loseDrives()
             for blob in state.blobs { try readBlob(blob, from: index, head: head) }
@@ -85,6 +86,43 @@ extension StoreScenario {
             try judgeRebuild(state)
         } catch {
             violation = error as? OracleViolation ?? OracleViolation(description: "\(error)")
+        }
+    }
+
+    /// The index must add up: no chunk without an entry that wants it, and in every extent as many
+    /// living things as its row says.
+    private func checkIndex() throws {
+        func rows(_ prefix: UInt8) throws -> [(key: [UInt8], value: [UInt8])] {
+            try index.range(from: [prefix], to: [prefix + 1], limit: .max)
+        }
+        var live: [ExtentID: UInt64] = [:]
+        var wanted = Set<BlobID>()
+        for row in try rows(IndexKey.entryPrefix) {
+            let entry = try EntryRow(decoding: row.value)
+            live[entry.location.extent, default: 0] += 1
+            for blob in entry.blobs { wanted.insert(blob.id) }
+        }
+        for row in try rows(IndexKey.tombstonePrefix) {
+            live[try EntryRow(decoding: row.value).location.extent, default: 0] += 1
+        }
+        for row in try rows(IndexKey.chunkPrefix) {
+            guard let chunk = IndexKey.chunkID(fromKey: row.key), wanted.contains(chunk.blob) else {
+                throw OracleViolation(description: "a chunk that no entry wants is in the index")
+            }
+            live[try ChunkLocation(decoding: row.value).record.extent, default: 0] += 1
+        }
+        for row in try rows(IndexKey.extentPrefix) {
+            let extent = try ExtentRow(decoding: row.value)
+            let id = IndexKey.extentID(fromKey: row.key) ?? ExtentID(0)
+            guard extent.liveItems == live[id, default: 0] else {
+                throw OracleViolation(
+                    description: "extent \(id.number) has \(live[id, default: 0]) living things, "
+                        + "its row says \(extent.liveItems)")
+            }
+            live[id] = nil
+        }
+        guard live.isEmpty else {
+            throw OracleViolation(description: "something lives in an extent that is gone")
         }
     }
 

@@ -176,7 +176,7 @@ package struct StoreConfiguration: Sendable {
     /// The longest that a commit waits for company.
     package var gatherLimit: Interval = .milliseconds(2)
     /// How long published commits may wait for the index.
-    package var indexDelay: Interval = .milliseconds(25)
+    package var indexDelay: Interval = .milliseconds(50)
     /// Published writes that start an index commit at once.
     package var indexBatchWrites = 4096
     /// Published writes at which new commits are made to wait.

@@ -242,6 +242,10 @@ extension StoreMachine {
             finishFlush(batchID, at: now, &effects)
             return
         }
+        // One write a drive: forcing it to stable media costs less than a flush behind it.
+        if made.count == 1, configuration.durability == .flush, configuration.defect != .skipFlush {
+            stripes[made[0]]?.isForced = true
+        }
         for id in made { place(id, &effects) }
     }
 

@@ -51,7 +51,8 @@ extension StoreMachine {
                 .write(
                     lba: configuration.pool.lba(ofSlot: member.slot) + UInt64(block),
                     blockCount: blocks, buffer: stripe.buffer.buffer,
-                    bufferOffset: stripe.buffer.offset(ofShard: shard), forceUnitAccess: false),
+                    bufferOffset: stripe.buffer.offset(ofShard: shard),
+                    forceUnitAccess: stripe.isForced),
                 to: member.drive, for: .stripe(id), &effects)
         }
     }

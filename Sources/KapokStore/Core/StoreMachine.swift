@@ -61,6 +61,8 @@ package struct StoreMachine: StateMachine {
         var remaining = 0
         var failed = false
         var attempts = 0
+        /// Stable when written: a batch of one stripe needs no flush of its own.
+        var isForced = false
     }
 
     enum CommandPurpose {
@@ -289,7 +291,7 @@ package struct StoreMachine: StateMachine {
         }
         switch command.purpose {
         case .stripe(let id):
-            if succeeded { drives[Int(position)].isDirty = true }
+            if succeeded, stripes[id]?.isForced != true { drives[Int(position)].isDirty = true }
             stripeWritten(id, succeeded: succeeded, at: now, &effects)
         case .label(let id):
             if succeeded { drives[Int(position)].isDirty = true }

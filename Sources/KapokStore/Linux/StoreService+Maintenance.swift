@@ -35,13 +35,24 @@ extension StoreService {
 
     // MARK: Compaction
 
-    /// Compacts one extent, if there is one worth it: emptier than half, or than nine tenths when
-    /// space runs short.
+    /// How empty an extent must be to be worth moving, by how much room is left: with plenty, what is
+    /// half dead now is likely to be all dead before anyone needs the space.
+    private static func threshold(free: Double) -> Double {
+        switch free {
+        case 0.5...: 0.1
+        case 0.25...: 0.3
+        case 0.1...: 0.6
+        default: 0.9
+        }
+    }
+
+    /// Compacts one extent, if there is one worth it.
     func compactOnce() async -> Bool {
         let (victim, members, mayForget) = state.withLock { state in
             let machine = state.machine
-            let isShort = machine.allocatableExtents * 4 < Int(pool.slotsPerDrive)
-            let victim = machine.compactionVictim(threshold: isShort ? 0.9 : 0.5)
+            let all = Int(pool.slotsPerDrive) * Int(pool.driveCount) / pool.width
+            let free = Double(machine.allocatableExtents) / Double(max(1, all))
+            let victim = machine.compactionVictim(threshold: Self.threshold(free: free))
             return (
                 victim, victim.flatMap { machine.members(of: $0) } ?? [],
                 machine.mayForgetTombstones

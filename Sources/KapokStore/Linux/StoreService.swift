@@ -60,27 +60,43 @@ public final class StoreService: StoreClient {
 
     // MARK: Events and effects
 
+    /// What a machine wants, with the waiters it has answers for.
+    private struct Outcome {
+        var effects: [StoreEffect] = []
+        var replies: [(waiter: @Sendable (StoreReply) -> Void, reply: StoreReply)] = []
+    }
+
+    private static func handle(_ event: StoreEvent, _ state: inout State) -> Outcome {
+        state.machine.handle(event, at: MonotonicClock.now(), into: &state.effects)
+        var outcome = Outcome()
+        for effect in state.effects.takeAll() {
+            if case .reply(let token, let reply) = effect {
+                if let waiter = state.waiters.removeValue(forKey: token) {
+                    outcome.replies.append((waiter, reply))
+                }
+            } else {
+                outcome.effects.append(effect)
+            }
+        }
+        return outcome
+    }
+
     /// Hands `event` to the machine and carries out what it wants.
     func handle(_ event: StoreEvent) {
-        let effects = state.withLock { state in
-            state.machine.handle(event, at: MonotonicClock.now(), into: &state.effects)
-            return state.effects.takeAll()
-        }
-        perform(effects)
+        perform(state.withLock { Self.handle(event, &$0) })
     }
 
     /// Hands over an event that will be replied to; `body` makes it from its token.
     func request(
         _ body: (StoreToken) -> StoreEvent, reply: @escaping @Sendable (StoreReply) -> Void
     ) {
-        let effects = state.withLock { state in
-            let token = state.nextToken
-            state.nextToken += 1
-            state.waiters[token] = reply
-            state.machine.handle(body(token), at: MonotonicClock.now(), into: &state.effects)
-            return state.effects.takeAll()
-        }
-        perform(effects)
+        perform(
+            state.withLock { state in
+                let token = state.nextToken
+                state.nextToken += 1
+                state.waiters[token] = reply
+                return Self.handle(body(token), &state)
+            })
     }
 
     func request(_ body: (StoreToken) -> StoreEvent) async -> StoreReply {
@@ -89,22 +105,21 @@ public final class StoreService: StoreClient {
         }
     }
 
-    private func perform(_ effects: [StoreEffect]) {
-        for effect in effects {
+    private func perform(_ outcome: Outcome) {
+        for effect in outcome.effects {
             switch effect {
             case .drive(let position, let command): submit(command, to: position)
             case .index(let operations, let head):
                 indexQueue.async { self.applyToIndex(operations, head: head) }
-            case .reply(let token, let reply):
-                let waiter = state.withLock { $0.waiters.removeValue(forKey: token) }
-                waiter?(reply)
             case .setTimer(let timer, let instant):
                 let delay = instant - MonotonicClock.now()
                 timerQueue.asyncAfter(
                     deadline: .now() + .nanoseconds(Int(clamping: delay.nanoseconds))
                 ) { self.handle(.timer(timer)) }
+            case .reply: preconditionFailure("replies were taken out")
             }
         }
+        for (waiter, reply) in outcome.replies { waiter(reply) }
     }
 
     private func submit(_ command: DriveCommand, to position: UInt32) {
