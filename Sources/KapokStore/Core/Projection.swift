@@ -153,7 +153,7 @@ package struct Projection<Index: OrderedIndex> {
                     dataLength: blob.length,
                     fillsStripe: false, blobOffset: 0))
         }
-        for blob in dropped where !named.contains(blob.id) { try removeChunks(of: blob.id) }
+        for blob in dropped where !named.contains(blob.id) { try removeChunks(of: blob) }
     }
 
     /// Sets or deletes one entry, unless something newer is there, and returns the blobs that the
@@ -164,7 +164,8 @@ package struct Projection<Index: OrderedIndex> {
         let entryKey = IndexKey.entry(write.key)
         let tombstoneKey = IndexKey.tombstone(write.key)
         let old = try entryRow(entryKey)
-        let buried = try entryRow(tombstoneKey)
+        // A key has an entry or a tombstone, never both.
+        let buried = old == nil ? try entryRow(tombstoneKey) : nil
         if max(old?.version ?? 0, buried?.version ?? 0) >= version {
             try note(write.key, in: location.extent)
             return nil
@@ -230,29 +231,16 @@ package struct Projection<Index: OrderedIndex> {
         try count(location.record.extent, items: 1, bytes: Self.chunkBytes(location))
     }
 
-    private mutating func removeChunks(of blob: BlobID) throws(IndexError) {
-        var from = IndexKey.chunk(ChunkID(blob: blob, index: 0))
-        let to = IndexKey.chunk(ChunkID(blob: BlobID(blob.number + 1), index: 0))
-        // Chunks added by this very batch are not in the index yet.
+    /// Removes chunk after chunk until all of the blob's bytes are accounted for.
+    private mutating func removeChunks(of blob: BlobReference) throws(IndexError) {
         var index: UInt32 = 0
-        while let change = changes[IndexKey.chunk(ChunkID(blob: blob, index: index))] {
-            if let bytes = change { try removeChunk(ChunkID(blob: blob, index: index), bytes) }
+        var removed: UInt64 = 0
+        while removed < blob.length {
+            let chunk = ChunkID(blob: blob.id, index: index)
+            guard let bytes = try row(IndexKey.chunk(chunk)) else { return }
+            removed += UInt64(try ChunkLocation(decoding: bytes).dataLength)
+            try removeChunk(chunk, bytes)
             index += 1
-        }
-        while true {
-            let rows = try self.index.range(from: from, to: to, limit: 1000)
-            for row in rows {
-                guard let chunk = IndexKey.chunkID(fromKey: row.key) else {
-                    throw .corrupt("chunk key")
-                }
-                if let change = changes[row.key] {
-                    if let bytes = change { try removeChunk(chunk, bytes) }
-                } else {
-                    try removeChunk(chunk, row.value)
-                }
-            }
-            guard rows.count == 1000, let last = rows.last else { return }
-            from = last.key + [0]
         }
     }
 
