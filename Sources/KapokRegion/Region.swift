@@ -4,6 +4,8 @@ import KapokS3
 public import KapokStore
 public import Logging
 import Metrics
+import ServiceLifecycle
+import UnixSignals
 
 /// How a region is run.
 public struct RegionOptions: Sendable {
@@ -81,54 +83,69 @@ public final class Region: Sendable {
         store = try StoreService.open(options.store)
     }
 
-    /// Serves until the task is cancelled, then closes the store.
+    /// Serves until SIGINT or SIGTERM (or the task is cancelled), lets requests under way finish for a
+    /// few seconds, and closes the store.
     ///
     /// - Parameter onReady: called once, when both endpoints accept connections.
     public func run(onReady: @escaping @Sendable (RegionAddress) -> Void) async throws {
         let ready = ReadyPorts()
-        let configuration = S3Configuration(
-            host: options.s3Host, port: options.s3Port, accessKeys: AccessKeyStore(keys.all),
-            baseDomains: options.baseDomains)
-        let s3 = S3Server(configuration: configuration, store: store, logger: logger)
-        let store = store
-        let api = RegionAPI(
-            store: store, registry: registry, secrets: keys.all.map(\.secret),
-            objectCount: {
-                try await store.count(from: ObjectSpace.keys.from, to: ObjectSpace.keys.to)
-            }, logger: logger)
-        let announce: @Sendable (Int, Int) -> Void = { s3Port, apiPort in
+        let announce: @Sendable ((s3: Int, api: Int)?) -> Void = { [self] ports in
+            guard let ports else { return }
             let address = RegionAddress(
-                s3: "http://\(self.options.s3Host):\(s3Port)",
-                api: "http://\(self.options.apiHost):\(apiPort)", accessKey: self.keys.primary.id,
-                secretKey: self.keys.primary.secret, data: self.options.store.directory)
-            self.leaveAddress(address)
+                s3: "http://\(options.s3Host):\(ports.s3)",
+                api: "http://\(options.apiHost):\(ports.api)", accessKey: keys.primary.id,
+                secretKey: keys.primary.secret, data: options.store.directory)
+            leaveAddress(address)
             onReady(address)
         }
-        do {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask {
-                    try await s3.run { port in
-                        if let both = ready.set(s3: port) { announce(both.s3, both.api) }
-                    }
-                }
-                let (host, port) = (options.apiHost, options.apiPort)
-                group.addTask {
-                    try await api.run(host: host, port: port) { port in
-                        if let both = ready.set(api: port) { announce(both.s3, both.api) }
-                    }
-                }
-                // Either one ending ends the other.
-                try await group.next()
-                group.cancelAll()
-                try await group.waitForAll()
-            }
-        } catch is CancellationError {
+        let s3 = s3Server()
+        let api = regionAPI()
+        let (apiHost, apiPort) = (options.apiHost, options.apiPort)
+        var configuration = ServiceGroupConfiguration(
+            services: [
+                Endpoint { try await s3.run { announce(ready.set(s3: $0)) } },
+                Endpoint {
+                    try await api.run(host: apiHost, port: apiPort) { announce(ready.set(api: $0)) }
+                },
+            ],
+            gracefulShutdownSignals: [.sigint, .sigterm], logger: Self.quiet(logger))
+        configuration.maximumGracefulShutdownDuration = .seconds(5)
+        do { try await ServiceGroup(configuration: configuration).run() } catch is CancellationError {
             // Asked to stop.
         } catch {
             await close()
             throw RegionError(describe(error))
         }
         await close()
+    }
+
+    private func s3Server() -> S3Server {
+        let configuration = S3Configuration(
+            host: options.s3Host, port: options.s3Port, accessKeys: AccessKeyStore(keys.all),
+            baseDomains: options.baseDomains)
+        return S3Server(configuration: configuration, store: store, logger: logger)
+    }
+
+    private func regionAPI() -> RegionAPI {
+        let store = store
+        return RegionAPI(
+            store: store, registry: registry, secrets: keys.all.map(\.secret),
+            objectCount: {
+                try await store.count(from: ObjectSpace.keys.from, to: ObjectSpace.keys.to)
+            }, logger: logger)
+    }
+
+    /// One of the region's servers.
+    private struct Endpoint: Service {
+        let body: @Sendable () async throws -> Void
+        func run() async throws { try await body() }
+    }
+
+    /// The group tells of every step of an orderly end as if something were wrong.
+    private static func quiet(_ logger: Logger) -> Logger {
+        var quiet = logger
+        quiet.logLevel = .critical
+        return quiet
     }
 
     private func describe(_ error: any Error) -> String {

@@ -63,18 +63,15 @@ struct UpCommand: AsyncParsableCommand {
             baseDomains: domain, environment: ProcessInfo.processInfo.environment)
         let region: Region
         do { region = try Region(options, logger: logger) } catch {
-            throw CleanExit.failure("\(error)")
+            throw CommandFailure(description: "\(error)")
         }
         let asJSON = json
-        let task = Task {
+        do {
             try await region.run { address in
                 print(asJSON ? Self.line(address) : Self.greeting(address, region, began))
                 fflush(nil)
             }
-        }
-        let signals = stopOnSignals { task.cancel() }
-        defer { withExtendedLifetime(signals) {} }
-        do { try await task.value } catch { throw CleanExit.failure("\(error)") }
+        } catch { throw CommandFailure(description: "\(error)") }
     }
 
     private static func line(_ address: RegionAddress) -> String {
