@@ -22,8 +22,8 @@ extension SimulateCommand {
             abstract: "Run the store through the faults of many seeds.",
             discussion: """
                 Each seed makes a store with its drives, clients and faults, and an oracle that \
-                judges what the clients see. Equal seeds give equal trace hashes on any machine, in \
-                debug and release. The exit code is 1 when the oracle found a violation.
+                judges what the clients see. Equal seeds give equal trace hashes on any machine, \
+                in debug and release. The exit code is 1 when the oracle found a violation.
                 """)
 
         @Option(help: "How many seeds to run.")

@@ -6,6 +6,7 @@ import Synchronization
 public struct CheckReport: Codable, Sendable, Equatable {
     /// What one drive lacks.
     public struct Drive: Codable, Sendable, Equatable {
+        /// 0 ..< number of drives.
         public var position: Int
         /// Shards that should be here and cannot be read, or were never written.
         public var missing: Int
@@ -28,8 +29,8 @@ public struct CheckReport: Codable, Sendable, Equatable {
     public var lostStripes: Int
     /// All drives, in order of position.
     public var drives: [Drive]
-    /// Keys of entries that need a lost stripe, printable: what is not printable ASCII stands as `\xNN`.
-    /// At most `maximumAffectedKeys`.
+    /// Keys of entries that need a lost stripe, printable: what is not printable ASCII stands as
+    /// `\xNN`. At most `maximumAffectedKeys`.
     public var affectedKeys: [String]
     /// All such keys, the unnamed ones too.
     public var affectedKeyCount: Int
