@@ -27,6 +27,7 @@ public struct FileSystem: Sendable, Equatable {
         }
     }
 
+    /// What kind it is.
     public var kind: Kind
     /// All space in bytes.
     public var totalBytes: UInt64

@@ -9,7 +9,9 @@ import UnixSignals
 
 /// How a region is run.
 public struct RegionOptions: Sendable {
+    /// How the store is opened or made.
     public var store: StoreOptions
+    /// Where S3 is served.
     public var s3Host: String
     /// 0 for any free port.
     public var s3Port: Int
@@ -51,7 +53,9 @@ public struct RegionAddress: Codable, Sendable {
 /// All parts of a region in one process: a store, its S3 front end, and an endpoint for status and
 /// metrics. One region at a time owns a state directory.
 public final class Region: Sendable {
+    /// The store itself.
     public let store: StoreService
+    /// Who may use it.
     public let keys: RegionKeys
     private let options: RegionOptions
     private let lock: FileLock
@@ -74,8 +78,8 @@ public final class Region: Sendable {
         } catch {
             guard case .held(_, let holder) = error else { throw RegionError("\(error)") }
             throw RegionError(
-                "a region runs on \(directory) already (\(holder)): stop it first, or give this one "
-                    + "another directory with --data")
+                "a region is running on \(directory) already (\(holder)): stop it first, or give "
+                    + "this one another directory with --data")
         }
         keys = try RegionKeys.load(directory: directory, environment: options.environment)
         registry = PrometheusRegistry()
@@ -83,8 +87,8 @@ public final class Region: Sendable {
         store = try StoreService.open(options.store)
     }
 
-    /// Serves until SIGINT or SIGTERM (or the task is cancelled), lets requests under way finish for a
-    /// few seconds, and closes the store.
+    /// Serves until SIGINT or SIGTERM (or the task is cancelled), lets requests under way finish
+    /// for a few seconds, and closes the store.
     ///
     /// - Parameter onReady: called once, when both endpoints accept connections.
     public func run(onReady: @escaping @Sendable (RegionAddress) -> Void) async throws {
@@ -110,7 +114,8 @@ public final class Region: Sendable {
             ],
             gracefulShutdownSignals: [.sigint, .sigterm], logger: Self.quiet(logger))
         configuration.maximumGracefulShutdownDuration = .seconds(5)
-        do { try await ServiceGroup(configuration: configuration).run() } catch is CancellationError {
+        do { try await ServiceGroup(configuration: configuration).run() } catch is CancellationError
+        {
             // Asked to stop.
         } catch {
             await close()

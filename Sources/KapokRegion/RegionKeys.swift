@@ -2,8 +2,8 @@ import Foundation
 import KapokLinux
 public import KapokS3
 
-/// The access keys of a region: from the environment, or made once and kept in `keys.json` beside the
-/// store, readable by its owner only.
+/// The access keys of a region: from the environment, or made once and kept in `keys.json` beside
+/// the store, readable by its owner only.
 public struct RegionKeys: Sendable {
     /// What `keys.json` holds. Further keys may be added there by hand.
     private struct File: Codable {
@@ -24,6 +24,7 @@ public struct RegionKeys: Sendable {
     /// Where `primary` came from, for a person.
     public var origin: String
 
+    /// Every key, the printed one first.
     public var all: [AccessKey] { [primary] + others }
 
     /// - Parameters:
@@ -37,8 +38,8 @@ public struct RegionKeys: Sendable {
         if let data = FileManager.default.contents(atPath: path) {
             do { stored = try JSONDecoder().decode(File.self, from: data) } catch {
                 throw RegionError(
-                    "\(path) is not what kapok wrote: \(error). Mend it, or move it away to have new "
-                        + "keys made")
+                    "\(path) is not what kapok wrote: \(error). Mend it, or move it away to have "
+                        + "new keys made")
             }
         }
         let others = (stored?.others ?? []).map {

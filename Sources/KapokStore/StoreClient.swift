@@ -5,6 +5,7 @@ public struct StoreKey: Hashable, Comparable, Sendable {
     /// The most bytes a key may have.
     public static let maximumLength = 2048
 
+    /// The bytes.
     public var bytes: [UInt8]
 
     public init(_ bytes: [UInt8]) { self.bytes = bytes }
@@ -29,6 +30,7 @@ public struct StoreKey: Hashable, Comparable, Sendable {
 
 /// The identity of a blob: immutable bytes that exactly one entry at a time refers to.
 public struct BlobID: Hashable, Comparable, Sendable {
+    /// Never used twice.
     public var number: UInt64
     public init(_ number: UInt64) { self.number = number }
     public static func < (a: BlobID, b: BlobID) -> Bool { a.number < b.number }
@@ -36,6 +38,7 @@ public struct BlobID: Hashable, Comparable, Sendable {
 
 /// A blob and its length, as entries refer to it.
 public struct BlobReference: Hashable, Sendable {
+    /// Which blob.
     public var id: BlobID
     /// In bytes.
     public var length: UInt64
@@ -65,6 +68,7 @@ public struct Entry: Sendable, Equatable {
 /// A point in the order of commits: a transaction conflicts when something it has read was written
 /// by a commit after this point.
 public struct ReadPoint: Hashable, Comparable, Sendable {
+    /// The version of the last commit that had returned.
     public var version: UInt64
     public init(version: UInt64) { self.version = version }
     public static func < (a: ReadPoint, b: ReadPoint) -> Bool { a.version < b.version }
@@ -76,8 +80,8 @@ public protocol StagedBlob: Sendable {
     var reference: BlobReference { get }
 }
 
-/// Takes in the bytes of one blob, in order. Memory is bounded by a few stripes whatever the length.
-/// One caller at a time.
+/// Takes in the bytes of one blob, in order. Memory is bounded by a few stripes whatever the
+/// length. One caller at a time.
 public protocol BlobWriter: AnyObject, Sendable {
     /// Copies as many of `bytes` as there is room for and returns how many that was. When it took
     /// fewer than given, call `makeRoom` and go on with the rest.
@@ -110,11 +114,12 @@ public struct BlobPiece: Sendable {
     }
 }
 
-/// One atomic change: all writes take effect together, or none, and only if nothing in `checkedKeys`
-/// and `checkedRanges` was committed after `readPoint`.
+/// One atomic change: all writes take effect together, or none, and only if nothing in
+/// `checkedKeys` and `checkedRanges` was committed after `readPoint`.
 public struct Transaction: Sendable {
     /// One key's new content: an entry, or nothing.
     public struct Write: Sendable {
+        /// Whose content.
         public var key: StoreKey
         /// The new value; nil deletes the key (no matter whether it exists).
         public var value: [UInt8]?
@@ -191,9 +196,9 @@ public protocol StoreClient: Sendable {
     /// A writer for a new blob. `expectedLength` lets small blobs stay in memory until the commit.
     func makeBlobWriter(expectedLength: UInt64?) throws(StoreError) -> any BlobWriter
 
-    /// Reads `range` (bytes within the blob) of `blob`, handing pieces in order to `consume`. Pieces
-    /// are verified before they are handed out. `consume` may suspend for back pressure; the next
-    /// pieces are read ahead by a bounded amount.
+    /// Reads `range` (bytes within the blob) of `blob`, handing pieces in order to `consume`.
+    /// Pieces are verified before they are handed out. `consume` may suspend for back pressure; the
+    /// next pieces are read ahead by a bounded amount.
     func read(
         _ blob: BlobReference, range: Range<UInt64>,
         consume: (BlobPiece) async throws -> Void

@@ -6,8 +6,8 @@ public struct OracleViolation: Error, Sendable, CustomStringConvertible {
 }
 
 /// Judges what clients saw. Every commit has a version, and versions are the order of commits, so a
-/// history is linearizable when each key's writes, read in the order of their versions, explain every
-/// observation and respect real time.
+/// history is linearizable when each key's writes, read in the order of their versions, explain
+/// every observation and respect real time.
 struct StoreOracle {
     typealias Key = [UInt8]
 

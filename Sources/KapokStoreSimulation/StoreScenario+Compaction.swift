@@ -3,8 +3,8 @@ import KapokSimulation
 import KapokStore
 import KapokWorld
 
-/// The compaction of one extent by one head: what was planned is sent a little later, as by a thread
-/// that takes its time, and the next extent waits until all of it has been answered.
+/// The compaction of one extent by one head: what was planned is sent a little later, as by a
+/// thread that takes its time, and the next extent waits until all of it has been answered.
 struct SimulatedCompaction {
     struct Move {
         var plan: CompactionPlan

@@ -5,6 +5,7 @@ import KapokWorld
 
 /// How one seed went.
 public struct StoreSimulationResult: Sendable {
+    /// What was run.
     public var seed: UInt64
     /// Equal for equal seeds, in debug and release, on any machine.
     public var traceHash: UInt64
@@ -17,8 +18,8 @@ public struct StoreSimulationResult: Sendable {
 }
 
 /// Runs a store through a seed's faults and judges it: clients work while heads die, drives lie and
-/// power fails; then everything is brought back and every key is read, once more with as many drives
-/// lost as the coding covers, and once more through an index rebuilt from the drives alone.
+/// power fails; then everything is brought back and every key is read, once more with as many
+/// drives lost as the coding covers, and once more through an index rebuilt from the drives alone.
 public struct StoreSimulation {
     /// The events a run may take: a bound against livelocks, far above what any seed needs.
     static let stepLimit: UInt64 = 3_000_000

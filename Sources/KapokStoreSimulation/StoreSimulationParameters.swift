@@ -61,16 +61,28 @@ struct StoreSimulationParameters {
 
 /// What happened in a run.
 public struct StoreSimulationCounts: Sendable, Equatable {
+    /// Operations begun by clients.
     public var operations = 0
+    /// Writes acknowledged.
     public var acknowledged = 0
+    /// Requests refused, or lost with a head.
     public var refused = 0
+    /// Transactions that conflicted.
     public var conflicts = 0
+    /// Entries read.
     public var reads = 0
+    /// Bytes compared with what was written.
     public var bytesVerified = 0
+    /// Listings judged.
     public var listings = 0
+    /// Heads that were started.
     public var heads = 0
+    /// Transactions replayed from the drives.
     public var replayed = 0
+    /// Faults that befell the region.
     public var faults = 0
+    /// Extents compacted.
     public var compactions = 0
+    /// Entries that the rebuilt index has.
     public var rebuiltEntries = 0
 }

@@ -40,8 +40,8 @@ public final class AlignedBuffer: @unchecked Sendable {
     public func zero() { baseAddress.initializeMemory(as: UInt8.self, repeating: 0, count: count) }
 }
 
-/// Memory that was used before, kept for the next buffer of its size: a large allocation is a system
-/// call, and its pages are zeroed one fault at a time.
+/// Memory that was used before, kept for the next buffer of its size: a large allocation is a
+/// system call, and its pages are zeroed one fault at a time.
 private final class BufferPool: Sendable {
     static let shared = BufferPool()
 

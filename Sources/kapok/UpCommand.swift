@@ -12,8 +12,8 @@ struct UpCommand: AsyncParsableCommand {
         abstract: "Run a region on this machine: an S3 store on drives in one directory.",
         discussion: """
             The first start makes the drives and the keys; later ones find them. Keys come from \
-            KAPOK_ACCESS_KEY and KAPOK_SECRET_KEY, else they are made once and kept in keys.json in \
-            the state directory. Ctrl-C stops cleanly.
+            KAPOK_ACCESS_KEY and KAPOK_SECRET_KEY, else they are made once and kept in keys.json \
+            in the state directory. Ctrl-C stops cleanly.
             """)
 
     @Option(help: "The state directory. (default: $KAPOK_DATA, else ~/.kapok)")
@@ -26,8 +26,8 @@ struct UpCommand: AsyncParsableCommand {
     var coding: Coding?
     @Option(
         help: """
-            The size of each drive of a new store, as in 4GiB. (default: half of the free space over \
-            all drives, at most 4GiB each)
+            The size of each drive of a new store, as in 4GiB. (default: half of the free space \
+            over all drives, at most 4GiB each)
             """,
         transform: parseSize)
     var driveSize: ByteSize?

@@ -31,7 +31,9 @@ private func pattern(_ seed: UInt64, _ count: Int) -> [UInt8] {
     var random = RandomStream(seed: seed)
     var bytes: [UInt8] = []
     bytes.reserveCapacity(count + 8)
-    while bytes.count < count { withUnsafeBytes(of: random.next()) { bytes.append(contentsOf: $0) } }
+    while bytes.count < count {
+        withUnsafeBytes(of: random.next()) { bytes.append(contentsOf: $0) }
+    }
     return Array(bytes.prefix(count))
 }
 
@@ -153,7 +155,9 @@ struct StoreServiceTests {
         let store = try place.open()
         let outcomes = await withTaskGroup(of: CommitOutcome?.self) { group in
             for number in 0..<16 {
-                group.addTask { try? await store.put("k", pattern(UInt64(number), 64), expecting: 0) }
+                group.addTask {
+                    try? await store.put("k", pattern(UInt64(number), 64), expecting: 0)
+                }
             }
             return await group.reduce(into: []) { $0.append($1) }
         }

@@ -6,26 +6,26 @@
 /// changes them; then they are printed anew.
 enum GoldenTraces {
     private static let text = """
-        1 2301a4be600e0e29
-        2 505ec2b2756979ab
-        3 58d5665fc073c66a
-        4 ad626a364fda07af
-        5 6e734212964edd80
-        6 a5f619f7ef788ed2
-        7 2b64ff91b8504995
-        8 176659658f63a1bf
-        9 23bd7dfd6864295e
-        10 2d652f155de815e0
-        11 6f8aa6dd2730869d
-        12 f16cca2eb2eeeb56
-        13 5569653dfc983a81
-        14 4881eb42d265b265
-        15 c75449c8509b9651
-        16 c908fdb5e0690f7e
-        17 f4bfda988c2be2f1
-        18 9b302372f5cd8a9b
-        19 26597570d47b9879
-        20 812c4d72e8eea165
+        1 566e9ad689e6e62f
+        2 786773440bf60119
+        3 a68ce38a371227be
+        4 018672dca103c3d6
+        5 45e6d2dc797e3afa
+        6 79c57593dc997b30
+        7 49ae33a7f8d9b8e1
+        8 cd63e6b5dcd4ebb8
+        9 182a9aaaeea89f7c
+        10 1b7195f8daa8c038
+        11 bb24a91dee403187
+        12 1d507986293b5214
+        13 985454a89d156c11
+        14 fb44bb8afdb78a6f
+        15 ee185fa567a87759
+        16 13ff16612372d4f1
+        17 23014e6a245bbcd2
+        18 0b0ca4179982e465
+        19 85533a93c73a97a8
+        20 d16a931445ea54c0
         """
 
     /// By seed, in order.

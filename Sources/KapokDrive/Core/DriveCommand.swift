@@ -60,7 +60,9 @@ public enum DriveStatus: UInt8, Sendable, Equatable {
 
 /// The end of the command `id`.
 public struct DriveCompletion: Sendable, Equatable {
+    /// The number of the command.
     public var id: UInt64
+    /// How it ended.
     public var status: DriveStatus
 
     public init(id: UInt64, status: DriveStatus) {

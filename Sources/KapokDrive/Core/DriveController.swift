@@ -29,7 +29,9 @@ public enum DriveEffect: Sendable {
 /// are refused at once, those under way are waited for, and only when the epoch is stable in both
 /// superblocks does the attach complete. No write of a lower epoch reaches the media after that.
 public struct DriveController: StateMachine {
+    /// See `DriveEvent`.
     public typealias Event = DriveEvent
+    /// See `DriveEffect`.
     public typealias Effect = DriveEffect
 
     private enum State {
@@ -77,6 +79,7 @@ public struct DriveController: StateMachine {
         if case .failed(let reason) = state { reason } else { nil }
     }
 
+    /// Takes in one event and says what is to be done.
     public mutating func handle(
         _ event: DriveEvent, at now: Instant, into effects: inout EffectBuffer<DriveEffect>
     ) {

@@ -1,5 +1,6 @@
-/// The keys that recent commits wrote, for optimistic concurrency: a transaction passes when nothing
-/// it has read was written after its read point (the resolver of FoundationDB, SIGMOD'21, §2.4).
+/// The keys that recent commits wrote, for optimistic concurrency: a transaction passes when
+/// nothing it has read was written after its read point (the resolver of FoundationDB, SIGMOD'21,
+/// §2.4).
 package struct ConflictWindow {
     private let capacity: Int
     private var latest: [[UInt8]: UInt64] = [:]

@@ -59,8 +59,8 @@ package struct ExtentScan<Reader: BlockReader> {
         package var assembly: StripeImage.Assembly
     }
 
-    /// What the headers in `blocks` speak of, in order of block and stripe, and whether every member
-    /// drive could be read throughout.
+    /// What the headers in `blocks` speak of, in order of block and stripe, and whether every
+    /// member drive could be read throughout.
     package func candidates(in blocks: Range<UInt32>) -> (found: [Candidate], allReadable: Bool) {
         let window: UInt32 = 256
         let buffer = AlignedBuffer(byteCount: Int(window) * driveBlockSize)

@@ -3,7 +3,9 @@ import KapokWorld
 
 /// What a rebuild found.
 public struct RebuildReport: Sendable, Equatable {
+    /// Extents found.
     public var extents = 0
+    /// Stripes read.
     public var stripes = 0
     /// Stripes of which fewer than K shards are intact.
     public var unreadableStripes = 0
@@ -126,8 +128,8 @@ package struct IndexRebuild<Index: OrderedIndex, Reader: BlockReader> {
 
     // MARK: Settling
 
-    /// Drops chunks that nobody refers to and tombstones with nothing to hide, and counts what lives
-    /// where.
+    /// Drops chunks that nobody refers to and tombstones with nothing to hide, and counts what
+    /// lives where.
     private func settle(
         _ extents: [(id: ExtentID, members: [ExtentMember])], _ report: inout RebuildReport
     ) throws {
@@ -234,8 +236,8 @@ private struct EntryMerge<Index: OrderedIndex> {
         }
     }
 
-    /// Adds the entries that a record writes. A transaction whose chunks are not all on the drives was
-    /// never acknowledged (or more was lost than the coding covers): its writes are set aside.
+    /// Adds the entries that a record writes. A transaction whose chunks are not all on the drives
+    /// was never acknowledged (or more was lost than the coding covers): its writes are set aside.
     mutating func addEntries(
         of record: FoundRecord,
         _ unfinished: inout [(write: EntryWrite, version: UInt64, location: RecordLocation)]

@@ -169,8 +169,8 @@ package struct ExtentRow: Equatable, Sendable {
     package var sealed: Bool
     /// Every stripe below this block is reflected in the index; recovery reads from here.
     package var appliedBlock: UInt32
-    /// Records may lie here that the index knows nothing of, left behind by writes that failed. While
-    /// such an extent exists, no tombstone is forgotten.
+    /// Records may lie here that the index knows nothing of, left behind by writes that failed.
+    /// While such an extent exists, no tombstone is forgotten.
     package var hasOrphans = false
     /// Entries, tombstones and chunks that lie here. At zero the slots can be given back.
     package var liveItems: UInt64

@@ -1,5 +1,5 @@
-/// The index in memory: for the simulator, where a commit is durable when it returns, and for tests.
-/// Rows are kept sorted; commits are applied whole.
+/// The index in memory: for the simulator, where a commit is durable when it returns, and for
+/// tests. Rows are kept sorted; commits are applied whole.
 package final class MemoryIndex: OrderedIndex, @unchecked Sendable {
     // Single-threaded by its users: the simulator and tests that do not share it.
     private var rows: [[UInt8]: [UInt8]] = [:]

@@ -17,8 +17,8 @@ package protocol OrderedIndex: Sendable {
         from: [UInt8], to: [UInt8], limit: Int
     ) throws(IndexError) -> [(key: [UInt8], value: [UInt8])]
 
-    /// If every compared row is as expected, makes all changes durable in one step and returns true;
-    /// otherwise changes nothing and returns false.
+    /// If every compared row is as expected, makes all changes durable in one step and returns
+    /// true; otherwise changes nothing and returns false.
     func commit(_ commit: IndexCommit) throws(IndexError) -> Bool
 }
 

@@ -69,8 +69,8 @@ package struct Placement {
         return sets
     }
 
-    /// The set whose fullest drive has the most free slots; sets that are equal take turns. Nil when
-    /// no set has a free slot on each of its drives.
+    /// The set whose fullest drive has the most free slots; sets that are equal take turns. Nil
+    /// when no set has a free slot on each of its drives.
     mutating func choose(freeSlots: (UInt32) -> Int) -> [UInt32]? {
         var best: (index: Int, free: Int)?
         for step in copysets.indices {

@@ -1,7 +1,7 @@
 import KapokWorld
 
-/// One step in the life of the index. The same steps are applied in service, when a tail is replayed
-/// after a crash, and in the simulator.
+/// One step in the life of the index. The same steps are applied in service, when a tail is
+/// replayed after a crash, and in the simulator.
 package enum IndexOperation: Sendable {
     /// A transaction's record is durable at `location`; its data begins `dataOffset` bytes in.
     case transaction(
@@ -31,9 +31,9 @@ package struct TransactionPayload: Sendable {
     package let body: TransactionBody
 }
 
-/// Turns index operations into one compare-and-commit. It reads committed rows through the index and
-/// sees its own changes on top; being the only writer, and comparing the head's row, it needs no
-/// locks.
+/// Turns index operations into one compare-and-commit. It reads committed rows through the index
+/// and sees its own changes on top; being the only writer, and comparing the head's row, it needs
+/// no locks.
 package struct Projection<Index: OrderedIndex> {
     private let index: Index
     private let defect: StoreDefect?
@@ -189,8 +189,8 @@ package struct Projection<Index: OrderedIndex> {
         if write.value != nil {
             set(entryKey, row.encoded())
         } else if (old != nil || buried != nil) && defect != .forgetTombstones {
-            // Kept until its own extent is compacted, even with nothing to hide: a move of the entry
-            // may be under way.
+            // Kept until its own extent is compacted, even with nothing to hide: a move of the
+            // entry may be under way.
             set(tombstoneKey, row.encoded())
         } else {
             return old?.blobs ?? []

@@ -207,8 +207,8 @@ package struct Recovery<Index: OrderedIndex, Drives: BlockWriter> {
         return isWhole
     }
 
-    /// A torn stripe that cannot be read was never acknowledged. What is left of it is erased, so that
-    /// no shard that turns up later makes it whole.
+    /// A torn stripe that cannot be read was never acknowledged. What is left of it is erased, so
+    /// that no shard that turns up later makes it whole.
     private func erase(_ candidate: ExtentScan<Drives>.Candidate, _ row: ExtentRow) {
         let buffer = AlignedBuffer(byteCount: driveBlockSize)
         for member in row.members {

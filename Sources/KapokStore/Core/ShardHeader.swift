@@ -2,8 +2,8 @@ import KapokDrive
 package import KapokWorld
 
 /// The first 128 bytes of a shard. Everything that makes a shard this shard is under its checksum:
-/// where it lies, which stripe of which extent it belongs to, and who wrote it, so that misdirected,
-/// stale and foreign data are told from the right one.
+/// where it lies, which stripe of which extent it belongs to, and who wrote it, so that
+/// misdirected, stale and foreign data are told from the right one.
 package struct ShardHeader: Equatable {
     package static let byteCount = 128
     private static let magic: UInt64 = 0x31_44_52_48_53_4B_50_4B  // "KPKSHRD1"

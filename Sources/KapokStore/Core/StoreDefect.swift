@@ -1,4 +1,5 @@
-/// Deliberate mistakes, to prove that the simulator's oracle notices them. Production never sets one.
+/// Deliberate mistakes, to prove that the simulator's oracle notices them. Production never sets
+/// one.
 public enum StoreDefect: String, CaseIterable, Sendable {
     /// Acknowledges a commit when it is written, not when it is flushed.
     case skipFlush

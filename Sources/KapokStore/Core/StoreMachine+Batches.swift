@@ -59,8 +59,8 @@ extension StoreMachine {
         }
     }
 
-    /// A record that names chunks is written only when they are stable: else, after a power failure,
-    /// the record might be found and its chunks not.
+    /// A record that names chunks is written only when they are stable: else, after a power
+    /// failure, the record might be found and its chunks not.
     mutating func startBarrier(_ effects: inout EffectBuffer<StoreEffect>) {
         guard barrier == nil, !beforeBarrier.isEmpty else { return }
         let remaining = flushAll(for: .barrier, &effects)
@@ -416,9 +416,9 @@ extension StoreMachine {
         }
     }
 
-    /// A blob's chunks were written before; if a drive has failed since, they may lack a shard. Asked
-    /// after the barrier: from then on they are stable on all their drives, and a drive that fails
-    /// later is like one that fails after the acknowledgement.
+    /// A blob's chunks were written before; if a drive has failed since, they may lack a shard.
+    /// Asked after the barrier: from then on they are stable on all their drives, and a drive that
+    /// fails later is like one that fails after the acknowledgement.
     private func refusalForDegradedBlobs(_ request: CommitRequest) -> StoreError? {
         guard configuration.defect != .ignoreDriveErrors else { return nil }
         let isDegraded = request.stagedExtents.contains { extents[$0]?.isDegraded ?? true }

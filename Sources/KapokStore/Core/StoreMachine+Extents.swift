@@ -329,7 +329,8 @@ extension StoreMachine {
     }
 
     /// Gives the extent back when the index has it sealed and nothing lives in it. Its labels are
-    /// wiped first, durably: a rebuild must not find outdated records that nothing outdates any more.
+    /// wiped first, durably: a rebuild must not find outdated records that nothing outdates any
+    /// more.
     mutating func releaseIfEmpty(_ id: ExtentID) {
         guard let extent = extents[id], extent.phase == .sealed, extent.pins == 0,
             extent.row.sealed
@@ -381,8 +382,8 @@ extension StoreMachine {
         }
     }
 
-    /// No extent holds records that the index knows nothing of: tombstones with nothing to hide may be
-    /// forgotten.
+    /// No extent holds records that the index knows nothing of: tombstones with nothing to hide may
+    /// be forgotten.
     package var mayForgetTombstones: Bool { !extents.values.contains { $0.row.hasOrphans } }
 
     /// The sealed extent that is most worth compacting: one with a failed drive, else the emptiest,

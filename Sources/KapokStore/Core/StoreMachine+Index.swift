@@ -59,8 +59,8 @@ extension StoreMachine {
         if !extent.row.sealed || extent.row.liveItems == 0 { sealing.insert(id) }
     }
 
-    /// An extent is sealed in the index only when none of its stripes is in flight, so that a replay
-    /// can leave it out.
+    /// An extent is sealed in the index only when none of its stripes is in flight, so that a
+    /// replay can leave it out.
     private mutating func queueSeals() {
         guard !sealing.isEmpty else { return }
         var busy = Set<ExtentID>()
@@ -133,7 +133,8 @@ extension StoreMachine {
         }
     }
 
-    /// Nothing is lost: the records are on the drives. They stay in the overlay and are tried again.
+    /// Nothing is lost: the records are on the drives. They stay in the overlay and are tried
+    /// again.
     mutating func indexFailed(
         _ reason: String, isFinal: Bool, at now: Instant,
         _ effects: inout EffectBuffer<StoreEffect>

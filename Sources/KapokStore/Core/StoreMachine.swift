@@ -3,10 +3,10 @@ package import KapokWorld
 
 /// The head of a store: decides order, durability and place of everything that is written.
 ///
-/// Commits are gathered into batches; a batch's records are packed into stripes, written to all K + M
-/// drives of an extent, flushed, and only then published and acknowledged, in order. The records are
-/// the log: the index follows a little later, in commits of its own, and whatever it misses after a
-/// crash is replayed from the drives.
+/// Commits are gathered into batches; a batch's records are packed into stripes, written to all K +
+/// M drives of an extent, flushed, and only then published and acknowledged, in order. The records
+/// are the log: the index follows a little later, in commits of its own, and whatever it misses
+/// after a crash is replayed from the drives.
 package struct StoreMachine: StateMachine {
     package typealias Event = StoreEvent
     package typealias Effect = StoreEffect
@@ -130,8 +130,8 @@ package struct StoreMachine: StateMachine {
     var drains: [(token: StoreToken, after: UInt64)] = []
     /// Replies that wait until the index has the batch they belong to.
     var afterIndex: [(token: StoreToken, after: UInt64)] = []
-    /// Moves that are not in the index yet: one extent is compacted at a time, so that no tombstone is
-    /// forgotten while a copy of what it hides is being made.
+    /// Moves that are not in the index yet: one extent is compacted at a time, so that no tombstone
+    /// is forgotten while a copy of what it hides is being made.
     var movesUnderWay = 0
     var unpinAfterIndex: [(extents: [ExtentID], after: UInt64)] = []
 
@@ -310,8 +310,8 @@ package struct StoreMachine: StateMachine {
         }
     }
 
-    /// Makes everything written so far stable, on behalf of `waiter`, and returns how many flushes it
-    /// has to wait for. A flush that is under way and covers everything is not sent again.
+    /// Makes everything written so far stable, on behalf of `waiter`, and returns how many flushes
+    /// it has to wait for. A flush that is under way and covers everything is not sent again.
     mutating func flushAll(
         for waiter: FlushWaiter, _ effects: inout EffectBuffer<StoreEffect>
     ) -> Int {
@@ -352,8 +352,8 @@ package struct StoreMachine: StateMachine {
         resetPlacement()
     }
 
-    /// The shards on the old drive are gone; extents that had some are rewritten by compaction, first of
-    /// all others. Their slots on the new drive stay taken until then.
+    /// The shards on the old drive are gone; extents that had some are rewritten by compaction,
+    /// first of all others. Their slots on the new drive stay taken until then.
     private mutating func driveReplaced(_ position: UInt32) {
         guard !drives[Int(position)].isHealthy else { return }
         var used = Set<UInt32>()
@@ -425,13 +425,22 @@ extension StoreMachine: CustomStringConvertible {
 
 /// Counts since the machine started.
 public struct StoreStatistics: Sendable {
+    /// Transactions committed.
     public var commits: UInt64 = 0
+    /// Transactions that conflicted.
     public var conflicts: UInt64 = 0
+    /// Batches started.
     public var batches: UInt64 = 0
+    /// Flushes sent to drives.
     public var flushes: UInt64 = 0
+    /// Stripes written, attempts included.
     public var stripes: UInt64 = 0
+    /// Commits of the index.
     public var indexCommits: UInt64 = 0
+    /// Drives that failed.
     public var driveFailures: UInt64 = 0
+    /// Extents given back.
     public var extentsReleased: UInt64 = 0
+    /// Bytes sent to drives.
     public var bytesWritten: UInt64 = 0
 }

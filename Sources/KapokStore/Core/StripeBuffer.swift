@@ -1,8 +1,9 @@
 import KapokDrive
 package import KapokWorld
 
-/// The K + M shards of one stripe in memory, in the shape they have on the drives: each shard begins
-/// with room for its header. The payload is addressed as one run of bytes over the data shards.
+/// The K + M shards of one stripe in memory, in the shape they have on the drives: each shard
+/// begins with room for its header. The payload is addressed as one run of bytes over the data
+/// shards.
 ///
 /// Filling, encoding and checksumming need no address and may run on any thread; the headers are
 /// stamped when the stripe has its place.

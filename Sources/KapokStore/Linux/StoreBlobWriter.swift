@@ -12,8 +12,8 @@ struct StagedStoreBlob: StagedBlob {
     let content: Content
 }
 
-/// Collects a blob: up to the inline limit in memory, beyond that in stripes that go to the drives as
-/// they fill. At most `stripesInFlight` of them are on their way.
+/// Collects a blob: up to the inline limit in memory, beyond that in stripes that go to the drives
+/// as they fill. At most `stripesInFlight` of them are on their way.
 final class StoreBlobWriter: BlobWriter, @unchecked Sendable {
     private static let stripesInFlight = 2
 

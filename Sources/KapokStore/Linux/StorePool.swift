@@ -117,7 +117,10 @@ struct StorePool {
             descriptor.encoded().withUnsafeBytes { buffer.mutableBytes.copyMemory(from: $0) }
             let blocks = LocalBlocks(drives: [drive], epoch: drive.epoch)
             guard blocks.write(drive: 0, lba: 0, blockCount: 1, from: buffer, bufferOffset: 0)
-            else { throw LocalDriveError.system(SystemError(code: EIO, call: "write", path: state.drivePath(position))) }
+            else {
+                throw LocalDriveError.system(
+                    SystemError(code: EIO, call: "write", path: state.drivePath(position)))
+            }
         } catch { throw .drive(error) }
     }
 

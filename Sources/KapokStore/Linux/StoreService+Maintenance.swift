@@ -4,7 +4,8 @@ import KapokWorld
 import Synchronization
 
 extension StoreService {
-    /// Begins what goes on in the background: looking whether drives are still there, and compaction.
+    /// Begins what goes on in the background: looking whether drives are still there, and
+    /// compaction.
     func startMaintenance() {
         maintenance.withLock { tasks in
             tasks.append(
@@ -35,8 +36,8 @@ extension StoreService {
 
     // MARK: Compaction
 
-    /// How empty an extent must be to be worth moving, by how much room is left: with plenty, what is
-    /// half dead now is likely to be all dead before anyone needs the space.
+    /// How empty an extent must be to be worth moving, by how much room is left: with plenty, what
+    /// is half dead now is likely to be all dead before anyone needs the space.
     private static func threshold(free: Double) -> Double {
         switch free {
         case 0.5...: 0.1

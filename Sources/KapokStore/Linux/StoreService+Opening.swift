@@ -49,8 +49,8 @@ public enum StoreOpenError: Error, Sendable, CustomStringConvertible {
 }
 
 extension StoreService {
-    /// Opens the store in `options.directory`, making it if there is none: takes its drives for a new
-    /// epoch, and brings the index up to date with them.
+    /// Opens the store in `options.directory`, making it if there is none: takes its drives for a
+    /// new epoch, and brings the index up to date with them.
     public static func open(_ options: StoreOptions) throws(StoreOpenError) -> StoreService {
         let state = StateDirectory(path: options.directory)
         try system { () throws(SystemError) in try StateDirectory.create(state.drivesPath) }
@@ -125,8 +125,8 @@ extension StoreService {
         }
     }
 
-    /// Makes the index in `directory` anew from the drives alone. The old one, if there is one, is kept
-    /// beside it as `index.sqlite.old`.
+    /// Makes the index in `directory` anew from the drives alone. The old one, if there is one, is
+    /// kept beside it as `index.sqlite.old`.
     ///
     /// - Parameter progress: told the extents done and in all.
     public static func rebuildIndex(

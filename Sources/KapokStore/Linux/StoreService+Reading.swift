@@ -10,6 +10,7 @@ final class ReadStatistics: Sendable {
 }
 
 extension StoreService {
+    /// See `StoreClient`.
     public func read(
         _ blob: BlobReference, range: Range<UInt64>,
         consume: (BlobPiece) async throws -> Void

@@ -5,7 +5,9 @@ import Synchronization
 
 /// The state of one drive.
 public struct DriveReport: Sendable, Equatable {
+    /// 0 ..< number of drives.
     public var position: Int
+    /// Where its file lies.
     public var path: String
     /// 32 hexadecimal digits; nil when it cannot be read.
     public var id: String?
@@ -19,10 +21,15 @@ public struct DriveReport: Sendable, Equatable {
 
 /// The state of a store.
 public struct StoreReport: Sendable, Equatable {
+    /// K.
     public var dataShards: Int
+    /// M.
     public var parityShards: Int
+    /// The running head's epoch.
     public var epoch: UInt64
+    /// In the order of their positions.
     public var drives: [DriveReport]
+    /// Extents that are not given back.
     public var extents: Int
     /// Extents that lack shards because a drive of theirs has failed.
     public var degradedExtents: Int
@@ -39,11 +46,17 @@ public struct StoreReport: Sendable, Equatable {
 
 /// Counts since the store was opened, for metrics.
 public struct StoreCounters: Sendable {
+    /// The machine's counts.
     public var machine: StoreStatistics
+    /// Chunks read.
     public var chunksRead: UInt64
+    /// Chunks that had to be rebuilt from other shards.
     public var degradedReads: UInt64
+    /// Chunks that could not be rebuilt.
     public var lostReads: UInt64
+    /// Commits that wait for a batch.
     public var pendingCommits: Int
+    /// Entries that the index does not have yet.
     public var overlayEntries: Int
 }
 
@@ -104,8 +117,8 @@ extension StoreService {
         } catch { throw .failed("the index: \(error)") }
     }
 
-    /// Puts a new, empty drive in the place of one that has failed. What the old one held is written
-    /// anew by compaction.
+    /// Puts a new, empty drive in the place of one that has failed. What the old one held is
+    /// written anew by compaction.
     public func replaceDrive(_ position: Int) async throws(StoreOpenError) {
         guard position >= 0, position < Int(pool.driveCount) else {
             throw .options("there is no drive \(position); they are 0 to \(pool.driveCount - 1)")

@@ -150,10 +150,12 @@ public final class StoreService: StoreClient {
 
     // MARK: Reading entries
 
+    /// See `StoreClient`.
     public func readPoint() -> ReadPoint {
         ReadPoint(version: state.withLock { $0.machine.publishedVersion })
     }
 
+    /// See `StoreClient`.
     public func get(_ key: StoreKey) async throws(StoreError) -> Entry? {
         switch state.withLock({ $0.machine.overlay.lookup(key.bytes) }) {
         case .entry(let entry): return entry
@@ -168,6 +170,7 @@ public final class StoreService: StoreClient {
         }
     }
 
+    /// See `StoreClient`.
     public func range(
         from: StoreKey, to: StoreKey, limit: Int
     ) async throws(StoreError) -> [(key: StoreKey, entry: Entry)] {
@@ -195,6 +198,7 @@ public final class StoreService: StoreClient {
 
     // MARK: Committing
 
+    /// See `StoreClient`.
     public func makeBlobWriter(
         expectedLength: UInt64?
     ) throws(StoreError) -> any BlobWriter {
@@ -205,6 +209,7 @@ public final class StoreService: StoreClient {
         return StoreBlobWriter(service: self, id: BlobID(id), expectedLength: expectedLength)
     }
 
+    /// See `StoreClient`.
     public func commit(_ transaction: Transaction) async throws(StoreError) -> CommitOutcome {
         let request = try CommitRequest(transaction)
         switch await self.request({ .commit($0, request) }) {
