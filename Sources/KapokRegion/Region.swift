@@ -96,8 +96,8 @@ public final class Region: Sendable {
         let announce: @Sendable ((s3: Int, api: Int)?) -> Void = { [self] ports in
             guard let ports else { return }
             let address = RegionAddress(
-                s3: "http://\(options.s3Host):\(ports.s3)",
-                api: "http://\(options.apiHost):\(ports.api)", accessKey: keys.primary.id,
+                s3: Self.url(options.s3Host, ports.s3), api: Self.url(options.apiHost, ports.api),
+                accessKey: keys.primary.id,
                 secretKey: keys.primary.secret, data: options.store.directory)
             leaveAddress(address)
             onReady(address)
@@ -122,6 +122,11 @@ public final class Region: Sendable {
             throw RegionError(describe(error))
         }
         await close()
+    }
+
+    /// IPv6 addresses stand in brackets.
+    private static func url(_ host: String, _ port: Int) -> String {
+        host.contains(":") ? "http://[\(host)]:\(port)" : "http://\(host):\(port)"
     }
 
     private func s3Server() -> S3Server {

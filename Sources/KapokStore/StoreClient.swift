@@ -179,6 +179,22 @@ public enum StoreError: Error, Sendable, Equatable {
     case failed(String)
 }
 
+extension StoreError: CustomStringConvertible {
+    /// The error for a person.
+    public var description: String {
+        switch self {
+        case .full: "the store is full: delete something, or give it larger drives"
+        case .degraded(let text): text
+        case .busy: "too many requests are in flight: try again"
+        case .dataLost(let text): "data is lost: \(text)"
+        case .gone: "it was overwritten or deleted while being read"
+        case .tooLarge(let text): "too large: \(text)"
+        case .closed: "the store is closing"
+        case .failed(let text): text
+        }
+    }
+}
+
 /// The store as its front ends see it: an ordered transactional key space whose entries own blobs.
 /// Reads see every commit that returned before they began (linearizable).
 public protocol StoreClient: Sendable {

@@ -111,7 +111,11 @@ package struct IndexRebuild<Index: OrderedIndex, Reader: BlockReader> {
                 if pass == .chunks { report.unreadableStripes += 1 }
                 continue
             }
-            if pass == .chunks { report.stripes += 1 }
+            if pass == .chunks {
+                report.stripes += 1
+                // What lacks a shard is rewritten when the store is opened.
+                if stripe.assembly.intact.nonzeroBitCount < pool.width { row.hasOrphans = true }
+            }
             for record in stripe.image.records(stripe.assembly.header) {
                 highest = max(highest, record.header.sequence)
                 switch pass {
@@ -120,7 +124,10 @@ package struct IndexRebuild<Index: OrderedIndex, Reader: BlockReader> {
                 }
             }
         }
-        merge.set(IndexKey.extent(extent.id), row.encoded())
+        if pass == .chunks {
+            row.hasOrphans = row.hasOrphans || !scan.membersWithoutLabel().isEmpty
+            merge.set(IndexKey.extent(extent.id), row.encoded())
+        }
         guard try index.commit(merge.commit()) else {
             throw IndexError.engine("the new index is not empty")
         }
