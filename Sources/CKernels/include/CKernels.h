@@ -33,4 +33,32 @@ kapok_crc64_implementation kapok_crc64_nvme_chosen(void);
 uint64_t kapok_crc64_nvme_with(
     kapok_crc64_implementation implementation, uint64_t crc, const void *bytes, size_t count);
 
+/// The implementations that `kapok_md5_blocks` chooses from.
+typedef enum {
+    /// One stream after the other: runs everywhere.
+    KAPOK_MD5_PORTABLE = 0,
+    /// Up to 8 streams at once.
+    KAPOK_MD5_AVX2 = 1,
+    /// Up to 16 streams at once (AVX-512F and VL).
+    KAPOK_MD5_AVX512 = 2,
+} kapok_md5_implementation;
+
+/// MD5's compression (RFC 1321, 3.4) over `lanes` independent streams, as many at once as the
+/// processor can: advances `states[l]` by the `block_counts[l]` blocks of 64 bytes at `data[l]`,
+/// aligned anyhow. A state begins as 67452301 EFCDAB89 98BADCFE 10325476; padding is the caller's.
+/// Streams may go from call to call in any company, or alone.
+void kapok_md5_blocks(
+    uint32_t (*states)[4], const uint8_t *const *data, const size_t *block_counts, size_t lanes);
+
+/// Whether this processor can run `implementation`.
+int kapok_md5_supports(kapok_md5_implementation implementation);
+
+/// The implementation in use.
+kapok_md5_implementation kapok_md5_chosen(void);
+
+/// As `kapok_md5_blocks`, by one implementation; only where `kapok_md5_supports` says so.
+void kapok_md5_blocks_with(
+    kapok_md5_implementation implementation, uint32_t (*states)[4], const uint8_t *const *data,
+    const size_t *block_counts, size_t lanes);
+
 #endif
