@@ -5,6 +5,12 @@ import NIOCore
 /// nothing through that does not match what the request said.
 struct BodyReceiver: Sendable {
     let store: any StoreClient
+    private let md5 = MD5Pool()
+
+    /// Longer bodies have their MD5 taken together with others. In bytes.
+    private static let longestAlone: UInt64 = 128 << 10
+
+    init(store: any StoreClient) { self.store = store }
 
     /// Takes the body into a blob.
     ///
@@ -24,9 +30,10 @@ struct BodyReceiver: Sendable {
             throw S3Error(error)
         }
         do {
-            var sink = Sink(writer: writer, payload, expected, defaultAlgorithm)
+            let stream = expected.length > Self.longestAlone ? md5.makeStream() : nil
+            var sink = Sink(writer: writer, md5: stream, payload, expected, defaultAlgorithm)
             try await sink.takeAll(&body)
-            let result = try sink.finish()
+            let result = try await sink.finish()
             return StagedObject(
                 blob: try await writer?.finish(), length: result.length, md5: result.md5,
                 checksum: result.checksum)
@@ -56,16 +63,18 @@ struct BodyReceiver: Sendable {
             else { throw error }
             return []
         }
-        var sink = Sink(writer: nil, payload, expected, nil)
+        var sink = Sink(writer: nil, md5: nil, payload, expected, nil)
         sink.collected = []
         try await sink.takeAll(&body)
-        _ = try sink.finish()
+        _ = try await sink.finish()
         return sink.collected ?? []
     }
 
     /// Where bytes go.
     private struct Sink {
         private let writer: (any BlobWriter)?
+        /// Takes the MD5; without one, `digest` does.
+        private let md5: MD5Stream?
         private let expected: BodyExpectations
         private let contentSHA256: [UInt8]?
         private var decoder: ChunkDecoder?
@@ -74,10 +83,11 @@ struct BodyReceiver: Sendable {
         var collected: [UInt8]?
 
         init(
-            writer: (any BlobWriter)?, _ payload: PayloadProtection, _ expected: BodyExpectations,
-            _ defaultAlgorithm: ChecksumAlgorithm?
+            writer: (any BlobWriter)?, md5: MD5Stream?, _ payload: PayloadProtection,
+            _ expected: BodyExpectations, _ defaultAlgorithm: ChecksumAlgorithm?
         ) {
             self.writer = writer
+            self.md5 = md5
             self.expected = expected
             if case .sha256(let hash) = payload {
                 contentSHA256 = hash
@@ -85,9 +95,11 @@ struct BodyReceiver: Sendable {
                 contentSHA256 = nil
             }
             decoder = ChunkDecoder(payload, decodedLength: expected.length)
-            digest = BodyDigest(
-                contentSHA256: contentSHA256 != nil,
-                checksum: expected.algorithm ?? defaultAlgorithm)
+            let algorithm = expected.algorithm ?? defaultAlgorithm
+            digest =
+                md5 == nil
+                ? BodyDigest(contentSHA256: contentSHA256 != nil, checksum: algorithm)
+                : BodyDigest(withoutMD5: contentSHA256 != nil, checksum: algorithm)
         }
 
         mutating func takeAll(_ body: inout RequestBody) async throws {
@@ -118,6 +130,7 @@ struct BodyReceiver: Sendable {
                 digest.update(piece)
                 collected?.append(contentsOf: piece)
             }
+            await md5?.append(buffer, range)
             guard let writer else { return }
             var offset = range.lowerBound
             while offset < range.upperBound {
@@ -128,9 +141,10 @@ struct BodyReceiver: Sendable {
             }
         }
 
-        mutating func finish() throws(S3Error) -> BodyDigest.Result {
+        mutating func finish() async throws(S3Error) -> BodyDigest.Result {
             let trailers = try decoder?.finish() ?? []
-            let result = digest.finish()
+            let result =
+                if let md5 { digest.finish(md5: await md5.finish()) } else { digest.finish() }
             try expected.check(result, trailers: trailers, contentSHA256: contentSHA256)
             return result
         }

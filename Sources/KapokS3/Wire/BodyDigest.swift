@@ -18,7 +18,8 @@ public struct BodyDigest: Sendable {
     private static let blockSize = 16 << 10
 
     private var length: UInt64 = 0
-    private var md5 = Insecure.MD5()
+    /// Nil when it is taken elsewhere.
+    private var md5: Insecure.MD5? = Insecure.MD5()
     private var sha256: SHA256?
     private var checksum: ChecksumHasher?
     /// SHA-256 as both content hash and checksum is computed once.
@@ -33,6 +34,12 @@ public struct BodyDigest: Sendable {
         if let algorithm, !checksumIsContentHash { checksum = ChecksumHasher(algorithm) }
     }
 
+    /// As the other, for a body whose MD5 a stream of an `MD5Pool` takes.
+    init(withoutMD5 contentSHA256: Bool, checksum algorithm: ChecksumAlgorithm?) {
+        self.init(contentSHA256: contentSHA256, checksum: algorithm)
+        md5 = nil
+    }
+
     /// Adds `bytes` to what was hashed so far.
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {
         length += UInt64(bytes.count)
@@ -40,7 +47,7 @@ public struct BodyDigest: Sendable {
         while offset < bytes.count {
             let end = min(offset + Self.blockSize, bytes.count)
             let block = UnsafeRawBufferPointer(rebasing: bytes[offset..<end])
-            md5.update(bufferPointer: block)
+            md5?.update(bufferPointer: block)
             sha256?.update(bufferPointer: block)
             checksum?.update(block)
             offset = end
@@ -49,6 +56,11 @@ public struct BodyDigest: Sendable {
 
     /// The digests of all bytes given.
     public func finish() -> Result {
+        finish(md5: md5.map { Array($0.finalize()) } ?? [])
+    }
+
+    /// The digests of all bytes given, with the MD5 that was taken elsewhere.
+    func finish(md5: [UInt8]) -> Result {
         let contentHash = sha256.map { Array($0.finalize()) }
         let value =
             if checksumIsContentHash, let contentHash {
@@ -57,6 +69,6 @@ public struct BodyDigest: Sendable {
                 checksum?.finish()
             }
         return Result(
-            length: length, md5: Array(md5.finalize()), sha256: contentHash, checksum: value)
+            length: length, md5: md5, sha256: contentHash, checksum: value)
     }
 }
