@@ -4,7 +4,7 @@ struct Authorization: Sendable {
     /// How the signature came.
     enum Form: Sendable, Equatable {
         case header
-        /// Valid for this many seconds after the date.
+        /// Valid for this many seconds after the date; never, when they are negative.
         case presigned(expiresSeconds: Int64)
     }
 
@@ -39,25 +39,20 @@ struct Authorization: Sendable {
         case (.some(let value), false): try self.init(header: value, head)
         case (.none, true): try self.init(query: head)
         case (.none, false):
-            if head.query.has("Signature"), head.query.has("AWSAccessKeyId") {
-                throw Self.unsupportedMechanism
-            }
             throw S3Error(
                 .accessDenied, "Access denied: the request is not signed. Sign it with SigV4.")
         }
     }
 
-    private static let unsupportedMechanism = S3Error(
-        .invalidRequest,
-        "The authorization mechanism you have provided is not supported. Please use "
-            + "AWS4-HMAC-SHA256 (signature version s3v4).")
-
     // MARK: Header
 
     private init(header: String, _ head: RequestHead) throws(S3Error) {
         guard header.hasPrefix(Self.algorithm + " ") else {
-            if header.hasPrefix("AWS ") || header.hasPrefix("AWS4-") {
-                throw Self.unsupportedMechanism
+            if header.hasPrefix("AWS4-") {
+                throw S3Error(
+                    .invalidRequest,
+                    "The authorization mechanism you have provided is not supported. Please use "
+                        + "AWS4-HMAC-SHA256 (signature version s3v4).")
             }
             throw S3Error(.invalidArgument, "Unsupported Authorization Type")
         }
@@ -95,7 +90,7 @@ struct Authorization: Sendable {
     }
 
     /// `x-amz-date`, or else `Date`.
-    private static func date(
+    static func date(
         of head: RequestHead
     ) throws(S3Error) -> (timestamp: String, unixSeconds: Int64) {
         if let text = head["x-amz-date"] {
@@ -131,9 +126,6 @@ struct Authorization: Sendable {
         }
         guard let seconds = Int64(expires) else {
             throw Self.malformedQuery("X-Amz-Expires should be a number.")
-        }
-        guard seconds > 0 else {
-            throw Self.malformedQuery("X-Amz-Expires must be positive.")
         }
         guard seconds <= Self.maximumExpiresSeconds else {
             throw Self.malformedQuery(

@@ -25,61 +25,102 @@ struct VerifiedRequest: Sendable {
     var payload: PayloadProtection
 }
 
-/// Checks AWS Signature Version 4 as S3 uses it. Source: Amazon S3 API Reference, "Authenticating
-/// Requests (AWS Signature Version 4)".
+/// Checks AWS Signature Version 4 as S3 uses it, and lets version 2 check itself. Source: Amazon S3
+/// API Reference, "Authenticating Requests (AWS Signature Version 4)".
 struct SignatureVerifier: Sendable {
     /// How far a client's clock may be off, in seconds.
     static let maximumSkewSeconds: Int64 = 15 * 60
 
     private let keys: AccessKeyStore
+    private let baseDomains: [String]
     private let cache = SigningKeyCache()
 
-    init(keys: AccessKeyStore) { self.keys = keys }
+    /// - Parameter baseDomains: as in `S3Configuration`; version 2 signs the bucket's name.
+    init(keys: AccessKeyStore, baseDomains: [String] = []) {
+        self.keys = keys
+        self.baseDomains = baseDomains
+    }
 
     /// Verifies the signature of `head`.
     ///
     /// - Parameter now: seconds since 1970.
     /// - Throws: the code that S3 has for what is wrong; `AccessDenied` for unsigned requests.
     func verify(_ head: RequestHead, now: Int64) throws(S3Error) -> VerifiedRequest {
+        if let old = try SignatureV2(head) { return try verify(old, head, now: now) }
         let claim = try Authorization(head)
         try checkTime(claim, now: now)
         try checkCoverage(claim, head)
         let payload = try payloadText(claim, head)
-        guard let secret = keys.secret(of: claim.keyID) else {
-            throw S3Error(
-                .invalidAccessKeyId,
-                "The AWS Access Key Id you provided does not exist in our records.",
-                details: [("AWSAccessKeyId", claim.keyID)])
-        }
+        let secret = try secret(of: claim.keyID)
         let (key, cached) = cache.key(id: claim.keyID, secret: secret, scope: claim.scope)
         try check(claim, head, payload: payload, key: key)
         if !cached { cache.keep(key, id: claim.keyID, secret: secret, scope: claim.scope) }
         return VerifiedRequest(
             keyID: claim.keyID, isPresigned: claim.form != .header,
-            payload: try protection(payload, claim, key: key))
+            payload: try protection(payload) {
+                ChunkSigner(
+                    key: key, timestamp: claim.timestamp, scope: claim.scope,
+                    seed: claim.signature)
+            })
+    }
+
+    private func secret(of keyID: String) throws(S3Error) -> String {
+        guard let secret = keys.secret(of: keyID) else {
+            throw S3Error(
+                .invalidAccessKeyId,
+                "The AWS Access Key Id you provided does not exist in our records.",
+                details: [("AWSAccessKeyId", keyID)])
+        }
+        return secret
+    }
+
+    /// Version 2 says nothing about the body.
+    private func verify(
+        _ claim: SignatureV2, _ head: RequestHead, now: Int64
+    ) throws(S3Error) -> VerifiedRequest {
+        let bucket = head["host"].flatMap { Address.bucket(inHost: $0, baseDomains: baseDomains) }
+        let secret = try secret(of: claim.keyID)
+        try claim.verify(head, hostBucket: bucket, secret: secret, now: now)
+        let payload: PayloadProtection =
+            switch head["x-amz-content-sha256"] {
+            case .none: .unsigned
+            case .some(let text):
+                try protection(text) { () throws(S3Error) in
+                    throw S3Error(
+                        .invalidRequest,
+                        "Signed chunks need AWS4-HMAC-SHA256 (signature version s3v4).")
+                }
+            }
+        return VerifiedRequest(
+            keyID: claim.keyID, isPresigned: claim.expires != nil, payload: payload)
+    }
+
+    /// - Throws: `RequestTimeTooSkewed`.
+    static func checkSkew(
+        timestamp: String, unixSeconds: Int64, now: Int64
+    ) throws(S3Error) {
+        guard abs(now - unixSeconds) <= maximumSkewSeconds else {
+            throw S3Error(
+                .requestTimeTooSkewed,
+                "The difference between the request time and the current time is too large.",
+                details: [
+                    ("RequestTime", timestamp),
+                    ("ServerTime", DateFormats.iso8601(unixMilliseconds: now * 1000)),
+                    ("MaxAllowedSkewMilliseconds", String(maximumSkewSeconds * 1000)),
+                ])
+        }
     }
 
     private func checkTime(_ claim: Authorization, now: Int64) throws(S3Error) {
         switch claim.form {
         case .header:
-            guard abs(now - claim.unixSeconds) <= Self.maximumSkewSeconds else {
-                throw S3Error(
-                    .requestTimeTooSkewed,
-                    "The difference between the request time and the current time is too large.",
-                    details: [
-                        ("RequestTime", claim.timestamp),
-                        ("ServerTime", DateFormats.iso8601(unixMilliseconds: now * 1000)),
-                        (
-                            "MaxAllowedSkewMilliseconds",
-                            String(Self.maximumSkewSeconds * 1000)
-                        ),
-                    ])
-            }
+            try Self.checkSkew(
+                timestamp: claim.timestamp, unixSeconds: claim.unixSeconds, now: now)
         case .presigned(let expiresSeconds):
             guard claim.unixSeconds <= now + Self.maximumSkewSeconds else {
                 throw S3Error(.accessDenied, "Request is not yet valid")
             }
-            guard now <= claim.unixSeconds + expiresSeconds else {
+            guard expiresSeconds > 0, now <= claim.unixSeconds + expiresSeconds else {
                 throw S3Error(
                     .accessDenied, "Request has expired",
                     details: [
@@ -171,16 +212,16 @@ struct SignatureVerifier: Sendable {
         return text
     }
 
+    /// - Parameter signer: makes what verifies signed chunks.
     private func protection(
-        _ text: String, _ claim: Authorization, key: SigningKey
+        _ text: String, signer: () throws(S3Error) -> ChunkSigner
     ) throws(S3Error) -> PayloadProtection {
         switch text {
         case PayloadText.unsigned: return .unsigned
         case PayloadText.unsignedTrailer: return .unsignedChunks
         case PayloadText.signedChunks, PayloadText.signedChunksTrailer:
-            let signer = ChunkSigner(
-                key: key, timestamp: claim.timestamp, scope: claim.scope, seed: claim.signature)
-            return .signedChunks(signer, trailers: text == PayloadText.signedChunksTrailer)
+            return .signedChunks(
+                try signer(), trailers: text == PayloadText.signedChunksTrailer)
         default:
             if text.utf8.count == 64, let hash = Hexadecimal.decode(text) { return .sha256(hash) }
             throw S3Error(

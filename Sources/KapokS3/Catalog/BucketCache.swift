@@ -9,9 +9,9 @@ struct KnownBucket: Sendable {
     var readPoint: ReadPoint
 }
 
-/// Buckets read lately, which may have been deleted since. Whoever uses one must find out: a write by
-/// checking the bucket's key, a read by what it finds (an object only exists while its bucket does),
-/// and by asking again when it finds nothing.
+/// Buckets read lately, which may have been deleted since. Whoever uses one must find out: a write
+/// by checking the bucket's key, a read by what it finds (an object only exists while its bucket
+/// does), and by asking again when it finds nothing.
 final class BucketCache: Sendable {
     private static let capacity = 4096
 

@@ -27,6 +27,7 @@ extension Catalog {
         _ = try await readBucket(bucket)
     }
 
+    /// Buckets by name, a page at a time.
     public func listBuckets(
         prefix: String, after: String?, limit: Int
     ) async throws(S3Error) -> (buckets: [BucketInfo], isTruncated: Bool) {

@@ -9,11 +9,12 @@ private struct UploadedPart {
 }
 
 extension Catalog {
-    /// Makes the object out of the parts named; parts not named are freed. Completing again what was
-    /// completed succeeds while the object still is that upload's.
+    /// Makes the object out of the parts named; parts not named are freed. Completing again what
+    /// was completed succeeds while the object still is that upload's.
     ///
     /// - Parameters:
-    ///   - parts: ascending by number; ETags as `putPart` returned them.
+    ///   - parts: ascending by number, of those of one number the last counts; ETags as `putPart`
+    ///     returned them.
     ///   - checksum: the object's, to be compared; a composite may lack its part count.
     ///   - type: must be the upload's, when given.
     ///   - length: must be the object's, when given.
@@ -24,7 +25,7 @@ extension Catalog {
         _ bucket: String, _ key: String, upload: String, parts: [CompletedPart],
         checksum: Checksum?, type: ChecksumType?, length: UInt64?, conditions: WriteConditions
     ) async throws(S3Error) -> ObjectInfo {
-        try checkOrder(parts)
+        let parts = try ordered(parts)
         return try await locks.withLock(bucket, key) { () async throws(S3Error) -> ObjectInfo in
             try await retrying { () async throws(S3Error) -> ObjectInfo? in
                 let (known, found) = try await findUpload(bucket, key, upload)
@@ -32,7 +33,7 @@ extension Catalog {
                 let (chosen, rows) = try await uploadedParts(found, parts)
                 var record = try object(of: found, chosen)
                 try compare(record, checksum, type, length, found)
-                try checkGivenChecksums(parts, chosen, found)
+                try checkGivenChecksums(parts, chosen)
                 let storeKey = KeySpace.object(known.id, key)
                 var transaction = Transaction(readPoint: found.readPoint)
                 transaction.checkedKeys = [found.key]
@@ -54,19 +55,29 @@ extension Catalog {
         }
     }
 
-    private func checkOrder(_ parts: [CompletedPart]) throws(S3Error) {
+    private func ordered(_ parts: [CompletedPart]) throws(S3Error) -> [CompletedPart] {
         guard !parts.isEmpty, parts.count <= UploadLimits.maximumParts else {
             throw S3Error(
                 .malformedXML,
-                "The XML you provided was not well-formed or did not validate against our published "
-                    + "schema: there must be 1 to \(UploadLimits.maximumParts) parts.")
+                "The XML you provided was not well-formed or did not validate against our "
+                    + "published schema: there must be 1 to \(UploadLimits.maximumParts) parts.")
         }
-        for (a, b) in zip(parts, parts.dropFirst()) where a.number >= b.number {
-            throw S3Error(
-                .invalidPartOrder,
-                "The list of parts was not in ascending order. Parts must be ordered by part number."
-            )
+        var result: [CompletedPart] = []
+        result.reserveCapacity(parts.count)
+        for part in parts {
+            if let last = result.last?.number, last >= part.number {
+                guard last == part.number else {
+                    throw S3Error(
+                        .invalidPartOrder,
+                        "The list of parts was not in ascending order. Parts must be ordered by "
+                            + "part number.")
+                }
+                // A client that sent a part again may name both attempts.
+                result.removeLast()
+            }
+            result.append(part)
         }
+        return result
     }
 
     /// The object that the upload became, if it still is.
@@ -169,14 +180,14 @@ extension Catalog {
         if let type, let own = found.record.checksumType, type != own {
             throw S3Error(
                 .invalidRequest,
-                "The upload was created with the checksum type \(own.rawValue). The complete request "
-                    + "must not name another.")
+                "The upload was created with the checksum type \(own.rawValue). The complete "
+                    + "request must not name another.")
         }
         if let length, length != record.size {
             throw S3Error(
                 .invalidRequest,
-                "The provided 'x-amz-mp-object-size' header value \(length) does not match what was "
-                    + "computed: \(record.size)")
+                "The provided 'x-amz-mp-object-size' header value \(length) does not match what "
+                    + "was computed: \(record.size)")
         }
         guard let checksum, let own = record.checksum else { return }
         guard checksum.algorithm == own.algorithm, checksum.bytes == own.bytes,
@@ -189,23 +200,14 @@ extension Catalog {
         }
     }
 
-    /// Compares what the client says of the parts. A composite checksum is only as good as the
-    /// client's knowledge of its parts, so there each must be named, as at Amazon.
+    /// Compares what the client says of the parts. Those without a checksum in the list are named
+    /// by their ETags: their own checksums were compared when they came in.
     private func checkGivenChecksums(
-        _ given: [CompletedPart], _ parts: [UploadedPart], _ found: FoundUpload
+        _ given: [CompletedPart], _ parts: [UploadedPart]
     ) throws(S3Error) {
         for (named, part) in zip(given, parts) {
-            if let checksum = named.checksum {
-                let own = part.record.checksum
-                guard own == nil || own == checksum else { throw invalidPart(named) }
-            } else if found.record.checksumType == .composite {
-                let name = found.record.checksumAlgorithm?.rawValue.lowercased() ?? ""
-                throw S3Error(
-                    .invalidRequest,
-                    "The upload was created using a \(name) checksum. The complete request must "
-                        + "include the checksum for each part. It was missing for part "
-                        + "\(named.number) in the request.")
-            }
+            guard let checksum = named.checksum, let own = part.record.checksum else { continue }
+            guard own == checksum else { throw invalidPart(named) }
         }
     }
 }

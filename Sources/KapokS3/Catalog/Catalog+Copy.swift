@@ -5,8 +5,9 @@ extension Catalog {
     /// nil. The copy is an object put in one piece, whatever its source was.
     ///
     /// - Parameter checksum: the copy's; nil for the source's algorithm, if it has one.
-    /// - Throws: `NoSuchBucket`, `NoSuchKey`, `PreconditionFailed`, `InvalidTag`, `InvalidRequest` for a
-    ///   copy onto itself that changes nothing and for a source above 5 GiB, and as `putObject`.
+    /// - Throws: `NoSuchBucket`, `NoSuchKey`, `PreconditionFailed`, `InvalidTag`, `InvalidRequest`
+    ///   for a copy onto itself that changes nothing and for a source above 5 GiB, and as
+    ///   `putObject`.
     public func copyObject(
         _ bucket: String, _ key: String, from source: CopySource, headers: ObjectHeaders?,
         tags: [Tag]?, checksum: ChecksumAlgorithm?, conditions: WriteConditions
@@ -36,8 +37,8 @@ extension Catalog {
     }
 
     /// Copies bytes of an object into a part.
-    /// - Throws: As `putPart`, and `NoSuchKey`, `PreconditionFailed`, `InvalidRange` for bytes that the
-    ///   source does not have, `InvalidRequest` for more than 5 GiB.
+    /// - Throws: As `putPart`, and `NoSuchKey`, `PreconditionFailed`, `InvalidRange` for bytes that
+    ///   the source does not have, `InvalidRequest` for more than 5 GiB.
     public func copyPart(
         _ bucket: String, _ key: String, upload: String, number: Int, from source: CopySource
     ) async throws(S3Error) -> PartInfo {
@@ -98,8 +99,8 @@ extension Catalog {
 
     // MARK: Bytes
 
-    /// Copies bytes of the source into a blob. When the source is replaced while it is read, the new
-    /// one is copied.
+    /// Copies bytes of the source into a blob. When the source is replaced while it is read, the
+    /// new one is copied.
     private func copyBytes(
         _ source: CopySource, range: ClosedRange<UInt64>?,
         checksum: (ChecksumAlgorithm?) -> ChecksumAlgorithm?

@@ -5,8 +5,8 @@ extension Catalog {
     /// The most objects, uploads or parts of one page.
     static let maximumPage = 1000
 
-    /// Keys in the order of their UTF-8 bytes. A common prefix is listed once, and not when the marker
-    /// lies within it.
+    /// Keys in the order of their UTF-8 bytes. A common prefix is listed once, and not when the
+    /// marker lies within it.
     /// - Throws: `NoSuchBucket`.
     public func listObjects(
         _ bucket: String, _ request: ListRequest

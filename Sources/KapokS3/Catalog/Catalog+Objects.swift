@@ -59,8 +59,8 @@ extension Catalog {
 
     // MARK: Writing
 
-    /// - Throws: `NoSuchBucket`, `InvalidTag`, `EntityTooLarge`, `PreconditionFailed`, `NoSuchKey` when
-    ///   `ifMatch` finds no object, `ConditionalRequestConflict`.
+    /// - Throws: `NoSuchBucket`, `InvalidTag`, `EntityTooLarge`, `PreconditionFailed`, `NoSuchKey`
+    ///   when `ifMatch` finds no object, `ConditionalRequestConflict`.
     public func putObject(
         _ bucket: String, _ key: String, _ staged: StagedObject, headers: ObjectHeaders,
         tags: [Tag], conditions: WriteConditions
@@ -158,18 +158,10 @@ extension Catalog {
     /// An object that is not there is deleted already, whatever the conditions.
     /// - Throws: `NoSuchBucket`, `PreconditionFailed`.
     public func deleteObject(
-        _ bucket: String, _ key: String, conditions: WriteConditions
-    ) async throws(S3Error) {
-        try await deleteObject(bucket, key, where: DeleteConditions(ifMatch: conditions.ifMatch))
-    }
-
-    /// An object that is not there is deleted already, whatever the conditions.
-    /// - Throws: `NoSuchBucket`, `PreconditionFailed`.
-    public func deleteObject(
         _ bucket: String, _ key: String, where conditions: DeleteConditions
     ) async throws(S3Error) {
         try ObjectKey.validate(key)
-        guard conditions != DeleteConditions() else {
+        guard !conditions.isNone else {
             for error in try await deleteObjects(bucket, [key]) { if let error { throw error } }
             return
         }

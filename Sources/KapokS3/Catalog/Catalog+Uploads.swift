@@ -101,8 +101,8 @@ extension Catalog {
     // MARK: Parts
 
     /// A part of the same number is replaced.
-    /// - Throws: `NoSuchBucket`, `NoSuchUpload`, `InvalidArgument` for the number, `EntityTooLarge`,
-    ///   `InvalidRequest` when the checksum is not of the upload's algorithm.
+    /// - Throws: `NoSuchBucket`, `NoSuchUpload`, `InvalidArgument` for the number,
+    ///   `EntityTooLarge`, `InvalidRequest` when the checksum is not of the upload's algorithm.
     public func putPart(
         _ bucket: String, _ key: String, upload: String, number: Int, _ staged: StagedObject
     ) async throws(S3Error) -> PartInfo {

@@ -108,9 +108,9 @@ public final class Catalog: S3Backend {
 
     func forgetBucket(_ name: String) { buckets.forget(name) }
 
-    /// The entry under the key that `key` makes for a bucket, and the bucket. When there is none and
-    /// the bucket was only remembered, the bucket is read, and if it is another one by now, so is the
-    /// entry once more.
+    /// The entry under the key that `key` makes for a bucket, and the bucket. When there is none
+    /// and the bucket was only remembered, the bucket is read, and if it is another one by now, so
+    /// is the entry once more.
     /// - Throws: `NoSuchBucket`.
     func lookUp(
         in name: String, _ key: (BucketID) -> StoreKey

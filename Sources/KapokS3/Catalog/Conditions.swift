@@ -32,6 +32,11 @@ public struct DeleteConditions: Sendable, Equatable {
         self.size = size
     }
 
+    /// Delete whatever is there.
+    public static let none = DeleteConditions()
+
+    var isNone: Bool { self == .none }
+
     /// - Throws: `PreconditionFailed`.
     func check(_ record: ObjectRecord) throws(S3Error) {
         if let ifMatch, !ETag.names(ifMatch, record.eTag) { throw .preconditionFailed("If-Match") }

@@ -1,8 +1,8 @@
 import KapokStore
 
 /// Walks the objects or uploads of a bucket in order of their names, rolling up those that share a
-/// prefix up to a delimiter. Past a common prefix it seeks, so that a listing costs what it returns,
-/// however many names are rolled up.
+/// prefix up to a delimiter. Past a common prefix it seeks, so that a listing costs what it
+/// returns, however many names are rolled up.
 struct DelimitedScan {
     enum Step {
         case row(name: String, key: StoreKey, entry: Entry)

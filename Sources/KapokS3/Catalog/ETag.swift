@@ -1,7 +1,7 @@
 import Crypto
 
-/// The entity tags of objects: the MD5 of an object's bytes in hexadecimal, or for a multipart object
-/// the MD5 of its parts' MD5s and the number of parts behind it.
+/// The entity tags of objects: the MD5 of an object's bytes in hexadecimal, or for a multipart
+/// object the MD5 of its parts' MD5s and the number of parts behind it.
 enum ETag {
     /// How many bytes an MD5 has.
     static let digestLength = 16
@@ -19,8 +19,8 @@ enum ETag {
         return Array(hash.finalize())
     }
 
-    /// Whether `condition` (an `If-Match` or `If-None-Match` header: `*`, or tags with commas between,
-    /// with or without quotes) names `eTag`.
+    /// Whether `condition` (an `If-Match` or `If-None-Match` header: `*`, or tags with commas
+    /// between, with or without quotes) names `eTag`.
     static func names(_ condition: String, _ eTag: String) -> Bool {
         condition.split(separator: ",").contains { item in
             var tag = item.drop { $0 == " " }

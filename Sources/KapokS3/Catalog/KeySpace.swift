@@ -1,8 +1,8 @@
 import KapokStore
 import KapokWorld
 
-/// The identity of a bucket: drawn anew whenever a bucket is created, so that a bucket never sees the
-/// objects of an earlier one of its name.
+/// The identity of a bucket: drawn anew whenever a bucket is created, so that a bucket never sees
+/// the objects of an earlier one of its name.
 typealias BucketID = UniqueID
 
 /// The identity of a multipart upload. Its first 48 bits are the time in milliseconds, so that the

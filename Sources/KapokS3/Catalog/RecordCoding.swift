@@ -8,9 +8,9 @@ enum RecordKind: UInt8 {
     case part = 4
 }
 
-/// The form of all records: a byte for the form, a byte for the kind, then fields of a varint tag, a
-/// varint length and the content. A reader skips tags that it does not know, so that fields can be
-/// added; a tag's meaning never changes.
+/// The form of all records: a byte for the form, a byte for the kind, then fields of a varint tag,
+/// a varint length and the content. A reader skips tags that it does not know, so that fields can
+/// be added; a tag's meaning never changes.
 enum RecordForm {
     static let current: UInt8 = 1
     /// The most bytes of a text in a record; S3's own limits are below.

@@ -1,7 +1,8 @@
 import KapokStore
 import KapokWorld
 
-/// S3's bounds on multipart uploads. Source: Amazon S3 User Guide, "Amazon S3 multipart upload limits".
+/// S3's bounds on multipart uploads. Source: Amazon S3 User Guide, "Amazon S3 multipart upload
+/// limits".
 enum UploadLimits {
     /// The most parts; their numbers are 1 to this.
     static let maximumParts = 10_000

@@ -33,7 +33,7 @@ struct Address: Sendable, Equatable {
     }
 
     /// The bucket that a `Host` header names; nil when it is the service's own name or an address.
-    private static func bucket(inHost header: String, baseDomains: [String]) -> String? {
+    static func bucket(inHost header: String, baseDomains: [String]) -> String? {
         guard let first = header.utf8.first, first != UInt8(ascii: "[") else { return nil }
         var host = header[...]
         if let colon = host.utf8.lastIndex(of: UInt8(ascii: ":")) { host = host[..<colon] }

@@ -1,8 +1,10 @@
 /// What the head of an upload says about the body that follows: how long it is, and what it must
 /// hash to.
 struct BodyExpectations: Sendable {
-    /// Of the object, not of its transfer; in bytes.
+    /// Of the object, not of its transfer; in bytes. When it is not known, the most it may be.
     var length: UInt64
+    /// False for a body in chunks of HTTP, which ends where it ends.
+    var isLengthKnown = true
     /// From `Content-MD5`.
     var md5: [UInt8]?
     /// The checksum to compute: what the client gives or announces, or nil.
@@ -17,8 +19,28 @@ struct BodyExpectations: Sendable {
     init(
         _ head: RequestHead, _ payload: PayloadProtection, maximumLength: UInt64
     ) throws(S3Error) {
+        length = maximumLength
+        try readLength(head, payload, maximumLength)
+        if let text = head["content-md5"] {
+            guard let bytes = Base64.decode(text), bytes.count == 16 else {
+                throw S3Error(.invalidDigest, "The Content-MD5 you specified is not valid.")
+            }
+            md5 = bytes
+        }
+        try readChecksums(head)
+        try readTrailers(head, payload)
+        try checkNamedAlgorithm(head)
+    }
+
+    private mutating func readLength(
+        _ head: RequestHead, _ payload: PayloadProtection, _ maximumLength: UInt64
+    ) throws(S3Error) {
         let lengthHeader = payload.isChunked ? "x-amz-decoded-content-length" : "content-length"
         guard let text = head[lengthHeader] else {
+            if !payload.isChunked, head["transfer-encoding"]?.lowercased() == "chunked" {
+                isLengthKnown = false
+                return
+            }
             throw S3Error(
                 .missingContentLength,
                 payload.isChunked
@@ -31,22 +53,16 @@ struct BodyExpectations: Sendable {
                 details: [("ArgumentName", lengthHeader), ("ArgumentValue", text)])
         }
         guard length <= maximumLength else {
-            throw S3Error(
-                .entityTooLarge, "Your proposed upload exceeds the maximum allowed size",
-                details: [
-                    ("ProposedSize", String(length)), ("MaxSizeAllowed", String(maximumLength)),
-                ])
+            throw Self.tooLarge(length, maximum: maximumLength)
         }
         self.length = length
-        if let text = head["content-md5"] {
-            guard let bytes = Base64.decode(text), bytes.count == 16 else {
-                throw S3Error(.invalidDigest, "The Content-MD5 you specified is not valid.")
-            }
-            md5 = bytes
-        }
-        try readChecksums(head)
-        try readTrailers(head, payload)
-        try checkNamedAlgorithm(head)
+    }
+
+    /// A body, or what has come of it, of `length` bytes.
+    static func tooLarge(_ length: UInt64, maximum: UInt64) -> S3Error {
+        S3Error(
+            .entityTooLarge, "Your proposed upload exceeds the maximum allowed size",
+            details: [("ProposedSize", String(length)), ("MaxSizeAllowed", String(maximum))])
     }
 
     private mutating func readChecksums(_ head: RequestHead) throws(S3Error) {
@@ -68,12 +84,15 @@ struct BodyExpectations: Sendable {
             }
             guard let value = Checksum(algorithm: named, base64: header.value.trimmed),
                 value.type == .fullObject
-            else {
-                throw S3Error(.invalidRequest, "Value for \(name) header is invalid.")
-            }
+            else { throw Self.unreadable(name) }
             algorithm = named
             checksum = value
         }
+    }
+
+    /// What is no checksum matches no body.
+    static func unreadable(_ name: String) -> S3Error {
+        S3Error(.badDigest, "The value of \(name) is no checksum of its algorithm in base 64.")
     }
 
     private mutating func readTrailers(
@@ -139,7 +158,7 @@ struct BodyExpectations: Sendable {
         _ result: BodyDigest.Result, trailers received: [(name: String, value: String)],
         contentSHA256: [UInt8]?
     ) throws(S3Error) {
-        guard result.length == length else {
+        guard isLengthKnown ? result.length == length : result.length <= length else {
             throw S3Error(
                 .incompleteBody,
                 "You did not provide the number of bytes specified by the Content-Length HTTP "
@@ -172,8 +191,7 @@ struct BodyExpectations: Sendable {
                     "The trailer \(trailer.name) was not announced in x-amz-trailer.")
             }
             guard let value = Checksum(algorithm: algorithm, base64: trailer.value) else {
-                throw S3Error(
-                    .invalidRequest, "Value for \(trailer.name) trailing header is invalid.")
+                throw Self.unreadable(trailer.name)
             }
             said = value
         }

@@ -25,7 +25,9 @@ struct BodyReceiver: Sendable {
         do {
             writer =
                 expected.length == 0
-                ? nil : try store.makeBlobWriter(expectedLength: expected.length)
+                ? nil
+                : try store.makeBlobWriter(
+                    expectedLength: expected.isLengthKnown ? expected.length : nil)
         } catch {
             throw S3Error(error)
         }
@@ -34,9 +36,10 @@ struct BodyReceiver: Sendable {
             var sink = Sink(writer: writer, md5: stream, payload, expected, defaultAlgorithm)
             try await sink.takeAll(&body)
             let result = try await sink.finish()
+            if result.length == 0 { writer?.abandon() }
             return StagedObject(
-                blob: try await writer?.finish(), length: result.length, md5: result.md5,
-                checksum: result.checksum)
+                blob: result.length == 0 ? nil : try await writer?.finish(),
+                length: result.length, md5: result.md5, checksum: result.checksum)
         } catch {
             writer?.abandon()
             if let error = error as? StoreError { throw S3Error(error) }
@@ -123,6 +126,9 @@ struct BodyReceiver: Sendable {
         private mutating func take(_ buffer: ByteBuffer, _ range: Range<Int>) async throws {
             length += UInt64(range.count)
             guard length <= expected.length else {
+                guard expected.isLengthKnown else {
+                    throw BodyExpectations.tooLarge(length, maximum: expected.length)
+                }
                 throw S3Error(.incompleteBody, "The body is longer than announced.")
             }
             buffer.withUnsafeReadableBytes { bytes in

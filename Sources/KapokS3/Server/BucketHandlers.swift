@@ -37,7 +37,14 @@ extension S3Service {
         let document = try await collect(&body, request)
         // Any constraint is accepted as a name for this region: there is no other place to go to.
         _ = try XMLRequests.createBucket(document)
-        try await backend.createBucket(request.bucket)
+        do throws(S3Error) {
+            try await backend.createBucket(request.bucket)
+        } catch {
+            // In its first region S3 lets owners create what they have.
+            guard error.code == .bucketAlreadyOwnedByYou, configuration.region == "us-east-1" else {
+                throw error
+            }
+        }
         return S3Response(.ok, [("Location", "/" + request.bucket)])
     }
 

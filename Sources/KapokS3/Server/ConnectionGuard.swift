@@ -11,6 +11,8 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
     private let idle: TimeAmount
     private let linger: TimeAmount
+    /// The fewest bytes of a body that must come while the server waits for `idle` in all.
+    private let minimumBytes: Int
     /// The answer to what the HTTP parser refuses.
     private let refusal: @Sendable (_ headersTooLarge: Bool) -> (HTTPResponseHead, ByteBuffer)
 
@@ -21,15 +23,19 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private var isLastResponse = false
     private var isClosing = false
     private var lastRead = NIODeadline.uptimeNanoseconds(0)
+    /// How long the server has waited for body bytes, and how many came meanwhile.
+    private var waited = TimeAmount.zero
+    private var receivedBytes = 0
     private var unwritableSince: NIODeadline?
     private var timer: Scheduled<Void>?
 
     init(
-        idleSeconds: Int, lingerSeconds: Int,
+        idleSeconds: Int, lingerSeconds: Int, minimumBytesPerSecond: Int,
         refusal: @escaping @Sendable (_ headersTooLarge: Bool) -> (HTTPResponseHead, ByteBuffer)
     ) {
         idle = .seconds(Int64(idleSeconds))
         linger = .seconds(Int64(lingerSeconds))
+        minimumBytes = idleSeconds * minimumBytesPerSecond
         self.refusal = refusal
     }
 
@@ -92,16 +98,36 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if isClosing, !isRequestBeingRead { return }
+        let now = context.eventLoop.now
+        let wait = isReadPending ? now - lastRead : .zero
         isReadPending = false
-        lastRead = context.eventLoop.now
+        lastRead = now
         switch unwrapInboundIn(data) {
         case .head:
             requestsInProgress += 1
             isRequestBeingRead = true
-        case .body: break
+            waited = .zero
+            receivedBytes = 0
+        case .body(let piece):
+            guard isFastEnough(piece.readableBytes, wait) else {
+                return context.close(promise: nil)
+            }
         case .end: isRequestBeingRead = false
         }
         context.fireChannelRead(data)
+    }
+
+    /// Whether a client that sends its body in drops may go on: only the time that the server
+    /// waited for it counts.
+    private func isFastEnough(_ bytes: Int, _ wait: TimeAmount) -> Bool {
+        waited = waited + wait
+        receivedBytes += bytes
+        guard waited >= idle else { return true }
+        defer {
+            waited = .zero
+            receivedBytes = 0
+        }
+        return receivedBytes >= minimumBytes
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

@@ -44,9 +44,16 @@ extension S3Service {
         list.after = marker.isEmpty ? nil : marker
         let page = try await backend.listObjects(request.bucket, list)
         var xml = XMLWriter(urlEncoding: common.urlEncoding, capacity: 512 * 256)
+        // Some clients decode the prefix here and some, such as botocore, do not: what decodes to
+        // itself is right for both.
+        let isPlain = !common.prefix.utf8.contains { "%+".utf8.contains($0) }
         xml.root("ListBucketResult") { xml in
             xml.element("Name", request.bucket)
-            xml.nameElement("Prefix", common.prefix)
+            if isPlain {
+                xml.element("Prefix", common.prefix)
+            } else {
+                xml.nameElement("Prefix", common.prefix)
+            }
             xml.nameElement("Marker", marker)
             if common.delimiter != nil, let next = page.next {
                 xml.nameElement("NextMarker", next)
@@ -68,7 +75,7 @@ extension S3Service {
         let startAfter = query["start-after"]
         var list = common.list
         list.after = startAfter.flatMap { $0.isEmpty ? nil : $0 }
-        if let token { list.after = try PageToken.decode(token) }
+        if let token, !token.isEmpty { list.after = try PageToken.decode(token) }
         let page = try await backend.listObjects(request.bucket, list)
         var xml = XMLWriter(urlEncoding: common.urlEncoding, capacity: 512 * 256)
         xml.root("ListBucketResult") { xml in
@@ -88,11 +95,49 @@ extension S3Service {
         return S3Response(xml)
     }
 
+    /// Buckets have no versioning: each object is its own only version, called `null`.
+    func listObjectVersions(_ request: S3Request) async throws(S3Error) -> S3Response {
+        let common = try Common(request, limitName: "max-keys")
+        let query = request.head.query
+        let keyMarker = query["key-marker"] ?? ""
+        let idMarker = query["version-id-marker"] ?? ""
+        guard idMarker.isEmpty || (idMarker == "null" && !keyMarker.isEmpty) else {
+            throw .invalidArgument(
+                "Invalid version id specified", "version-id-marker", idMarker)
+        }
+        var list = common.list
+        list.after = keyMarker.isEmpty ? nil : keyMarker
+        let page = try await backend.listObjects(request.bucket, list)
+        var xml = XMLWriter(urlEncoding: common.urlEncoding, capacity: 512 * 256)
+        xml.root("ListVersionsResult") { xml in
+            xml.element("Name", request.bucket)
+            xml.nameElement("Prefix", common.prefix)
+            xml.nameElement("KeyMarker", keyMarker)
+            xml.element("VersionIdMarker", idMarker)
+            if let next = page.next {
+                xml.nameElement("NextKeyMarker", next)
+                let isKey = page.items.last?.key.utf8.elementsEqual(next.utf8) == true
+                if isKey { xml.element("NextVersionIdMarker", "null") }
+            }
+            xml.element("MaxKeys", common.limit)
+            if let delimiter = common.delimiter { xml.nameElement("Delimiter", delimiter) }
+            if common.urlEncoding { xml.element("EncodingType", "url") }
+            xml.element("IsTruncated", page.next != nil)
+            write(page.items, as: "Version", withOwner: true, to: &xml) { xml in
+                xml.element("VersionId", "null")
+                xml.element("IsLatest", true)
+            }
+            common.write(page.commonPrefixes, to: &xml)
+        }
+        return S3Response(xml)
+    }
+
     private func write(
-        _ objects: [ListPage.Item], withOwner: Bool, to xml: inout XMLWriter
+        _ objects: [ListPage.Item], as name: String = "Contents", withOwner: Bool,
+        to xml: inout XMLWriter, version: (inout XMLWriter) -> Void = { _ in }
     ) {
         for object in objects {
-            xml.element("Contents") { xml in
+            xml.element(name) { xml in
                 xml.nameElement("Key", object.key)
                 xml.time("LastModified", object.modifiedMilliseconds)
                 xml.eTag(object.eTag)
@@ -101,6 +146,7 @@ extension S3Service {
                 xml.element("Size", object.length)
                 if withOwner { xml.owner("Owner") }
                 xml.element("StorageClass", "STANDARD")
+                version(&xml)
             }
         }
     }

@@ -23,7 +23,9 @@ extension S3Service {
         }
         var range = 0..<entry.length
         var isPartial = false
-        var checksum: Checksum? = entry.checksum
+        var checksum = entry.checksum
+        // Of the object, also beside the checksum of a part.
+        let checksumType = checksum?.type
         if let number {
             (range, checksum) = try entry.part(number)
             isPartial = true
@@ -49,7 +51,9 @@ extension S3Service {
                 ))
         }
         try describe(entry, request, to: &response)
-        if head["x-amz-checksum-mode"]?.uppercased() == "ENABLED" { response.headers.add(checksum) }
+        if head["x-amz-checksum-mode"]?.uppercased() == "ENABLED" {
+            response.headers.add(checksum, type: checksumType)
+        }
         if number != nil {
             let count = entry.parts.isEmpty ? nil : String(entry.parts.count)
             response.headers.add("x-amz-mp-parts-count", count)
@@ -59,7 +63,7 @@ extension S3Service {
         return response
     }
 
-    private func check(
+    func check(
         _ conditions: ReadConditions, _ entry: ObjectInfo
     ) throws(S3Error) {
         switch conditions.evaluate(

@@ -8,7 +8,7 @@ extension S3Service {
             head, request.payload, maximumLength: configuration.limits.objectBytes)
         let headers = try RequestHeaders.objectHeaders(head)
         let tags = try RequestHeaders.tags(head)
-        let conditions = try RequestHeaders.writeConditions(head)
+        let conditions = RequestHeaders.writeConditions(head)
         try await backend.checkWrite(request.bucket, request.key, conditions: conditions)
         // As S3 does since December 2024, objects without a checksum get a CRC-64/NVME.
         let staged = try await receiver.stage(
@@ -24,7 +24,7 @@ extension S3Service {
     func deleteObject(_ request: S3Request) async throws(S3Error) -> S3Response {
         try await backend.deleteObject(
             request.bucket, request.key,
-            conditions: try RequestHeaders.writeConditions(request.head))
+            where: try RequestHeaders.deleteConditions(request.head))
         return S3Response(.noContent)
     }
 
@@ -38,11 +38,15 @@ extension S3Service {
                 if let outcome {
                     xml.element("Error") { xml in
                         xml.element("Key", object.key)
+                        xml.element("VersionId", object.versionID)
                         xml.element("Code", outcome.code.rawValue)
                         xml.element("Message", outcome.message)
                     }
                 } else if !isQuiet {
-                    xml.element("Deleted") { $0.element("Key", object.key) }
+                    xml.element("Deleted") { xml in
+                        xml.element("Key", object.key)
+                        xml.element("VersionId", object.versionID)
+                    }
                 }
             }
         }
@@ -65,15 +69,12 @@ extension S3Service {
                         "Invalid version id specified: versioning is not enabled.", "VersionId",
                         version)
                 }
-                guard object.lastModified == nil, object.size == nil else {
-                    throw S3Error(
-                        .notImplemented, "Deletes by LastModifiedTime or Size are not implemented.")
-                }
-                if let eTag = object.eTag {
-                    try await backend.deleteObject(
-                        bucket, object.key, conditions: WriteConditions(ifMatch: eTag))
-                } else {
+                let conditions = try RequestHeaders.deleteConditions(
+                    eTag: object.eTag, lastModified: object.lastModified, size: object.size)
+                if conditions.isNone {
                     plain.append((i, object.key))
+                } else {
+                    try await backend.deleteObject(bucket, object.key, where: conditions)
                 }
             } catch {
                 outcomes[i] = error
@@ -95,7 +96,7 @@ extension S3Service {
         let result = try await backend.copyObject(
             request.bucket, request.key, from: try RequestHeaders.copySource(head),
             headers: headers, tags: tags, checksum: try algorithm(head),
-            conditions: try RequestHeaders.writeConditions(head))
+            conditions: RequestHeaders.writeConditions(head))
         return copyResponse(
             "CopyObjectResult", eTag: result.eTag, modified: result.modifiedMilliseconds,
             checksum: result.checksum)

@@ -102,7 +102,7 @@ enum RequestHeaders {
     private static func withoutChunked(_ value: String) -> String? {
         let kept = value.split(separator: ",").map { String($0).trimmed }
             .filter { $0.lowercased() != "aws-chunked" && !$0.isEmpty }
-        return kept.isEmpty ? nil : kept.joined(separator: ",")
+        return kept.isEmpty ? nil : kept.joined(separator: ", ")
     }
 
     /// Tags from `x-amz-tagging`; empty when there are none.
@@ -111,14 +111,41 @@ enum RequestHeaders {
         return try XMLRequests.tagging(header: text).map { Tag(key: $0.key, value: $0.value) }
     }
 
-    /// `If-Match` and `If-None-Match` of a write or delete.
-    static func writeConditions(_ head: RequestHead) throws(S3Error) -> WriteConditions {
-        for name in ["x-amz-if-match-last-modified-time", "x-amz-if-match-size"]
-        where head[name] != nil {
-            throw notImplemented(name)
-        }
-        return WriteConditions(
+    /// `If-Match` and `If-None-Match` of a write.
+    static func writeConditions(_ head: RequestHead) -> WriteConditions {
+        WriteConditions(
             ifMatch: head.joined("if-match"), ifNoneMatch: head.joined("if-none-match"))
+    }
+
+    /// What must hold of an object to be deleted.
+    static func deleteConditions(_ head: RequestHead) throws(S3Error) -> DeleteConditions {
+        guard head["if-none-match"] == nil else { throw notImplemented("If-None-Match") }
+        return try deleteConditions(
+            eTag: head.joined("if-match"), lastModified: head["x-amz-if-match-last-modified-time"],
+            size: head["x-amz-if-match-size"])
+    }
+
+    /// The same from texts, as `DeleteObjects` has them, too.
+    static func deleteConditions(
+        eTag: String?, lastModified: String?, size: String?
+    ) throws(S3Error) -> DeleteConditions {
+        var conditions = DeleteConditions(ifMatch: eTag)
+        if let lastModified {
+            guard
+                let seconds = DateFormats.parseHTTP(lastModified)
+                    ?? DateFormats.parseISO8601(lastModified)
+            else {
+                throw .invalidArgument("This is no date.", "LastModifiedTime", lastModified)
+            }
+            conditions.lastModifiedSeconds = seconds
+        }
+        if let size {
+            guard let bytes = UInt64(size) else {
+                throw .invalidArgument("The size must be a number of bytes.", "Size", size)
+            }
+            conditions.size = bytes
+        }
+        return conditions
     }
 
     /// The conditional headers of a read, or with `prefix` those of a copy's source.
@@ -175,6 +202,15 @@ enum RequestHeaders {
                     + "copy", "x-amz-copy-source-range", text)
         }
         return from...to
+    }
+
+    /// A number that is not negative from the header `name` (lower case); nil when there is none.
+    static func number(header name: String, _ head: RequestHead) throws(S3Error) -> Int? {
+        guard let text = head[name] else { return nil }
+        guard let value = Int(text), (0...Int(Int32.max)).contains(value) else {
+            throw .invalidArgument("\(name) must be an integer that is not negative", name, text)
+        }
+        return value
     }
 
     /// A number from the query within `bounds`; nil when there is none.

@@ -196,7 +196,7 @@ public protocol S3Backend: Sendable {
     ) async throws(S3Error) -> ObjectInfo
     /// No error when there is no such object, unless a condition asks for one.
     func deleteObject(
-        _ bucket: String, _ key: String, conditions: WriteConditions
+        _ bucket: String, _ key: String, where conditions: DeleteConditions
     ) async throws(S3Error)
     /// Deletes without conditions. One outcome for each key, in order; nil is success.
     func deleteObjects(_ bucket: String, _ keys: [String]) async throws(S3Error) -> [S3Error?]

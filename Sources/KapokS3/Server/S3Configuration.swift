@@ -18,6 +18,9 @@ public struct S3Configuration: Sendable {
         public var drainBytes = 256 << 10
         /// After so many seconds without progress of the client, its connection is closed.
         public var idleSeconds = 60
+        /// Once the server has waited for `idleSeconds` in all for a body, the client must have
+        /// sent so many bytes for each of these seconds, or its connection is closed.
+        public var minimumBytesPerSecond = 100
         /// How long a closing connection waits for the client to take the last answer, in seconds.
         public var lingerSeconds = 5
 

@@ -26,6 +26,7 @@ struct S3Connection: ServerChildChannel {
             try pipeline.addHandler(
                 ConnectionGuard(
                     idleSeconds: limits.idleSeconds, lingerSeconds: limits.lingerSeconds,
+                    minimumBytesPerSecond: limits.minimumBytesPerSecond,
                     refusal: { service.refusal(headersTooLarge: $0) }))
             return try NIOAsyncChannel(
                 wrappingChannelSynchronously: channel,

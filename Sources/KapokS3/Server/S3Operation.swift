@@ -16,10 +16,12 @@ enum S3Operation: String, Sendable, CaseIterable {
     case getBucketCORS = "GetBucketCors"
     case listObjects = "ListObjects"
     case listObjectsV2 = "ListObjectsV2"
+    case listObjectVersions = "ListObjectVersions"
     case listMultipartUploads = "ListMultipartUploads"
     case deleteObjects = "DeleteObjects"
     case getObject = "GetObject"
     case headObject = "HeadObject"
+    case getObjectAttributes = "GetObjectAttributes"
     case putObject = "PutObject"
     case copyObject = "CopyObject"
     case deleteObject = "DeleteObject"
@@ -37,16 +39,18 @@ enum S3Operation: String, Sendable, CaseIterable {
 
     /// Query parameters that select something this server does not have.
     private static let unsupportedSubresources: Set<String> = [
-        "accelerate", "analytics", "attributes", "encryption", "intelligent-tiering", "inventory",
+        "accelerate", "analytics", "encryption", "intelligent-tiering", "inventory",
         "legal-hold", "lifecycle", "logging", "metadataConfiguration", "metadataTable", "metrics",
         "notification", "object-lock", "ownershipControls", "policyStatus", "publicAccessBlock",
         "renameObject", "replication", "requestPayment", "restore", "retention", "select",
-        "select-type", "session", "torrent", "versions", "website",
+        "select-type", "session", "torrent", "website",
     ]
 
     /// Query parameters that select one of the operations above.
     private static let subresources: Set<String> = [
-        "acl", "cors", "delete", "location", "policy", "tagging", "uploads", "versioning",
+        "acl", "attributes", "cors", "delete", "location", "policy", "tagging", "uploads",
+        "versioning",
+        "versions",
     ]
 
     /// The operation of a request.
@@ -102,6 +106,7 @@ enum S3Operation: String, Sendable, CaseIterable {
         case ("GET", "policy"): return .getBucketPolicy
         case ("GET", "cors"): return .getBucketCORS
         case ("GET", "uploads"): return .listMultipartUploads
+        case ("GET", "versions"): return .listObjectVersions
         case ("HEAD", nil): return .headBucket
         case ("PUT", nil): return .createBucket
         case ("PUT", "tagging"): return .putBucketTagging
@@ -124,6 +129,7 @@ enum S3Operation: String, Sendable, CaseIterable {
         case ("GET", nil): return isPart ? .listParts : .getObject
         case ("GET", "tagging"): return .getObjectTagging
         case ("GET", "acl"): return .getObjectACL
+        case ("GET", "attributes"): return .getObjectAttributes
         case ("HEAD", nil): return .headObject
         case ("PUT", nil):
             if isPart || head.query.has("partNumber") {

@@ -60,11 +60,11 @@ extension [(String, String)] {
         if let value { append((name, value)) }
     }
 
-    /// Adds the header of a checksum, and its type.
-    mutating func add(_ checksum: Checksum?) {
+    /// Adds the header of a checksum, and `type` or else its own.
+    mutating func add(_ checksum: Checksum?, type: ChecksumType? = nil) {
         guard let checksum else { return }
         append((checksum.algorithm.headerName, checksum.base64))
-        append(("x-amz-checksum-type", checksum.type.rawValue))
+        append(("x-amz-checksum-type", (type ?? checksum.type).rawValue))
     }
 }
 

@@ -28,7 +28,8 @@ struct S3Service: Sendable {
         self.store = store
         self.logger = logger
         receiver = BodyReceiver(store: store)
-        verifier = SignatureVerifier(keys: configuration.accessKeys)
+        verifier = SignatureVerifier(
+            keys: configuration.accessKeys, baseDomains: configuration.baseDomains)
     }
 
     /// Serves one request.
@@ -94,18 +95,26 @@ struct S3Service: Sendable {
     private func answer(
         _ http: HTTPRequestHead, _ body: inout RequestBody, _ exchange: inout Exchange, now: Int64
     ) async throws -> S3Response {
-        let head = try RequestHead(
+        let request = try read(http, &exchange, now: now)
+        return try await dispatch(request, &body)
+    }
+
+    /// Who asks for what.
+    private func read(
+        _ http: HTTPRequestHead, _ exchange: inout Exchange, now: Int64
+    ) throws(S3Error) -> S3Request {
+        var head = try RequestHead(
             method: http.method.rawValue, target: http.uri,
             headers: http.headers.lazy.map { (name: $0.name, value: $0.value) })
         let verified = try verifier.verify(head, now: now)
+        if verified.isPresigned { try head.takeHeadersFromQuery() }
         let address = try Address(head, baseDomains: configuration.baseDomains)
         let operation = try S3Operation(head, address)
         exchange.operation = operation
         try RequestHeaders.refuseUnsupported(head)
-        let request = S3Request(
+        return S3Request(
             head: head, operation: operation, bucket: address.bucket ?? "",
             key: address.key ?? "", payload: verified.payload)
-        return try await dispatch(request, &body)
     }
 
     private func dispatch(
@@ -126,6 +135,7 @@ struct S3Service: Sendable {
     /// The operations that read no body.
     private func dispatchWithoutBody(_ request: S3Request) async throws(S3Error) -> S3Response {
         switch request.operation {
+        case .getObjectAttributes: return try await objectAttributes(request)
         case .copyObject: return try await copyObject(request)
         case .deleteObject: return try await deleteObject(request)
         case .createMultipartUpload: return try await createUpload(request)
@@ -135,6 +145,7 @@ struct S3Service: Sendable {
         case .listMultipartUploads: return try await listUploads(request)
         case .listObjects: return try await listObjects(request)
         case .listObjectsV2: return try await listObjectsV2(request)
+        case .listObjectVersions: return try await listObjectVersions(request)
         case .listBuckets: return try await listBuckets(request)
         case .headBucket: return try await headBucket(request)
         case .deleteBucket: return try await deleteBucket(request)
@@ -187,9 +198,11 @@ struct S3Service: Sendable {
         if body.isEnded { return true }
         if body.isAwaitingContinue { return false }
         let limit = configuration.limits.drainBytes
-        if let text = http.headers.first(name: "content-length"),
-            (Int(text) ?? .max) - Int(clamping: body.receivedBytes) > limit
-        {
+        if let text = http.headers.first(name: "content-length") {
+            let left = (Int(text) ?? .max) - Int(clamping: body.receivedBytes)
+            if left > limit { return false }
+        } else if http.headers.contains(name: "transfer-encoding") {
+            // It may never end, and its client waits for the answer.
             return false
         }
         do {

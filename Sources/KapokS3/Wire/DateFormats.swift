@@ -98,6 +98,29 @@ enum DateFormats {
         )?.unixSeconds
     }
 
+    /// Seconds since 1970 of `2013-05-24T00:00:00Z`, with or without a fraction, which is dropped;
+    /// nil for any other form.
+    static func parseISO8601(_ text: String) -> Int64? {
+        let bytes = Array(text.utf8)
+        guard bytes.count >= 20, bytes.count <= 30, bytes.last == UInt8(ascii: "Z"),
+            bytes[4] == UInt8(ascii: "-"), bytes[7] == UInt8(ascii: "-"),
+            bytes[10] == UInt8(ascii: "T"), bytes[13] == UInt8(ascii: ":"),
+            bytes[16] == UInt8(ascii: ":"),
+            let year = number(bytes[0..<4]), let month = number(bytes[5..<7]),
+            let day = number(bytes[8..<10]), let hour = number(bytes[11..<13]),
+            let minute = number(bytes[14..<16]), let second = number(bytes[17..<19])
+        else { return nil }
+        let fraction = bytes[19..<(bytes.count - 1)]
+        guard
+            fraction.isEmpty
+                || (fraction.count >= 2 && fraction.first == UInt8(ascii: ".")
+                    && fraction.dropFirst().allSatisfy { $0 >= 48 && $0 <= 57 })
+        else { return nil }
+        return CalendarTime(
+            year: year, month: month, day: day, hour: hour, minute: minute, second: second
+        )?.unixSeconds
+    }
+
     /// Seconds since 1970 of an HTTP date in any of its three forms (RFC 1123, RFC 850, asctime);
     /// nil for anything else. The weekday is not checked.
     static func parseHTTP(_ text: String) -> Int64? {

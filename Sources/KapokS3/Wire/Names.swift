@@ -13,7 +13,12 @@ enum BucketName {
         for (i, byte) in bytes.enumerated() {
             guard isLetterOrDigit(byte) || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".")
             else { return false }
-            if byte == UInt8(ascii: "."), bytes[i - 1] == UInt8(ascii: ".") { return false }
+            // Each label between dots is a name of its own in DNS.
+            if byte == UInt8(ascii: "."),
+                !isLetterOrDigit(bytes[i - 1]) || !isLetterOrDigit(bytes[i + 1])
+            {
+                return false
+            }
         }
         return !isAddress(bytes) && !reservedPrefixes.contains { name.hasPrefix($0) }
             && !reservedSuffixes.contains { name.hasSuffix($0) }
@@ -25,7 +30,7 @@ enum BucketName {
             throw S3Error(
                 .invalidBucketName,
                 "The specified bucket is not valid: use 3 to 63 lower-case letters, digits, dots "
-                    + "and hyphens, with a letter or digit at both ends.",
+                    + "and hyphens, with a letter or digit at both ends and beside each dot.",
                 details: [("BucketName", name)])
         }
     }

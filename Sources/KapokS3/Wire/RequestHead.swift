@@ -62,6 +62,28 @@ struct RequestHead: Sendable {
         return nil
     }
 
+    /// Adds the headers that the signer of a presigned URL put into its query, where the signature
+    /// covers them. Those that come as headers stay as they are.
+    /// - Throws: `InvalidArgument` for a value that no header can have.
+    mutating func takeHeadersFromQuery() throws(S3Error) {
+        for parameter in query.parameters {
+            let name = Self.lowercased(parameter.name)
+            guard name.hasPrefix("x-amz-") || name == "content-type" || name == "content-md5",
+                !Self.signatureParameters.contains(name),
+                !headers.contains(where: { $0.name == name })
+            else { continue }
+            guard parameter.value.utf8.allSatisfy({ $0 >= 32 && $0 != 127 }) else {
+                throw .invalidArgument("A header cannot have this value.", name, parameter.value)
+            }
+            headers.append(Header(name: name, value: parameter.value))
+        }
+    }
+
+    private static let signatureParameters: Set<String> = [
+        "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires",
+        "x-amz-signedheaders", "x-amz-signature", "x-amz-content-sha256", "x-amz-security-token",
+    ]
+
     /// All values of headers called `name` (lower case), joined by commas; nil when there is none.
     func joined(_ name: String) -> String? {
         var result: String?

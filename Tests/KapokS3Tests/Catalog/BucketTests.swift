@@ -32,7 +32,7 @@ struct BucketTests {
         try await catalog.createBucket("bucket")
         try await region.put("bucket", "key")
         await expectRefusal(.bucketNotEmpty) { try await catalog.deleteBucket("bucket") }
-        try await catalog.deleteObject("bucket", "key", conditions: .none)
+        try await catalog.deleteObject("bucket", "key", where: .none)
         try await catalog.deleteBucket("bucket")
         #expect(region.store.entryCount() == 0)
         #expect(region.store.blobCount == 0)
@@ -72,7 +72,7 @@ struct BucketTests {
         try await region.put("bucket", "key")
         let id = try await catalog.createUpload(
             "bucket", "key", headers: ObjectHeaders(), tags: [], checksum: nil, type: nil)
-        try await catalog.deleteObject("bucket", "key", conditions: .none)
+        try await catalog.deleteObject("bucket", "key", where: .none)
         try await catalog.deleteBucket("bucket")
         try await catalog.createBucket("bucket")
         #expect(try await region.keys("bucket").isEmpty)
@@ -89,7 +89,7 @@ struct BucketTests {
         let other = region.otherCatalog()
         try await catalog.createBucket("bucket")
         try await region.put("bucket", "key", "old")
-        try await other.deleteObject("bucket", "key", conditions: .none)
+        try await other.deleteObject("bucket", "key", where: .none)
         try await other.deleteBucket("bucket")
         await expectRefusal(.noSuchBucket) { try await catalog.object("bucket", "key") }
         await expectRefusal(.noSuchBucket) { try await region.put("bucket", "key") }

@@ -119,7 +119,7 @@ struct CompleteTests {
         let two = try await claim(id, 2, size: 1)
         await expectRefusal(.malformedXML) { try await complete(id, []) }
         await expectRefusal(.invalidPartOrder) { try await complete(id, [two, one]) }
-        await expectRefusal(.invalidPartOrder) { try await complete(id, [one, one]) }
+        await expectRefusal(.invalidPartOrder) { try await complete(id, [one, two, one]) }
         await expectRefusal(.invalidPart) {
             try await complete(id, [CompletedPart(number: 9, eTag: one.eTag, checksum: nil)])
         }
@@ -191,8 +191,6 @@ struct CompleteTests {
         var wrong = part
         wrong.checksum = Checksum(.crc32, bytes)
         await expectRefusal(.invalidPart) { try await complete(id, [wrong]) }
-        wrong.checksum = nil
-        await expectRefusal(.invalidRequest) { try await complete(id, [wrong]) }
         let info = try await complete(
             id, [part], checksum: right, type: .composite, length: 5)
         #expect(info.checksum == right)
@@ -322,7 +320,7 @@ struct CompleteTests {
             }
             try? await catalog.abortUpload("bucket", "key", upload: id)
         }
-        try await catalog.deleteObject("bucket", "key", conditions: .none)
+        try await catalog.deleteObject("bucket", "key", where: .none)
         #expect(region.store.blobCount == 0)
         #expect(region.store.entryCount() == 1)
     }

@@ -17,7 +17,7 @@ struct ConditionTests {
         }
         #expect(try await region.text("bucket", "key") == "one")
         #expect(region.store.blobCount == 1)
-        try await catalog.deleteObject("bucket", "key", conditions: .none)
+        try await catalog.deleteObject("bucket", "key", where: .none)
         try await region.put("bucket", "key", "two", ifNoneMatch: "*")
     }
 
@@ -71,11 +71,11 @@ struct ConditionTests {
     func conditionalDelete() async throws {
         try await catalog.createBucket("bucket")
         try await catalog.deleteObject(
-            "bucket", "key", conditions: WriteConditions(ifMatch: "other"))
+            "bucket", "key", where: DeleteConditions(ifMatch: "other"))
         let info = try await region.put("bucket", "key", "four")
         await expectRefusal(.preconditionFailed) {
             try await catalog.deleteObject(
-                "bucket", "key", conditions: WriteConditions(ifMatch: "other"))
+                "bucket", "key", where: DeleteConditions(ifMatch: "other"))
         }
         await expectRefusal(.preconditionFailed) {
             try await catalog.deleteObject("bucket", "key", where: DeleteConditions(size: 5))
@@ -99,7 +99,7 @@ struct ConditionTests {
         region.beforeNextCommit { try await region.put("bucket", "key", "two") }
         await expectRefusal(.preconditionFailed) {
             try await catalog.deleteObject(
-                "bucket", "key", conditions: WriteConditions(ifMatch: tag))
+                "bucket", "key", where: DeleteConditions(ifMatch: tag))
         }
         #expect(try await region.text("bucket", "key") == "two")
     }

@@ -38,7 +38,7 @@ struct CopyTests {
         #expect(info.checksum == source.checksum)
         #expect(info.modifiedMilliseconds == source.modifiedMilliseconds + 1000)
         #expect(try await catalog.objectTags("bucket", "copy").count == 1)
-        try await catalog.deleteObject("bucket", "source", conditions: .none)
+        try await catalog.deleteObject("bucket", "source", where: .none)
         #expect(try await region.text("bucket", "copy") == "hello")
         #expect(region.store.blobCount == 1)
     }
@@ -179,7 +179,7 @@ struct CopyTests {
         let region = region
         region.store.beforePiece { _ in
             region.store.beforePiece(nil)
-            try? await region.catalog.deleteObject("bucket", "source", conditions: .none)
+            try? await region.catalog.deleteObject("bucket", "source", where: .none)
         }
         await expectRefusal(.noSuchKey) { try await copy() }
         #expect(region.store.blobCount == 0)

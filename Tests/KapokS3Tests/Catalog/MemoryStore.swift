@@ -3,8 +3,9 @@ import KapokWorld
 import Synchronization
 
 /// A store in memory that keeps the contract of `StoreClient` to the letter: conflicts by versions,
-/// blobs that exactly one entry refers to, bytes freed with the entry that held them. What breaks the
-/// contract is refused with `StoreError.failed`, so that tests see it; what stays behind is counted.
+/// blobs that exactly one entry refers to, bytes freed with the entry that held them. What breaks
+/// the contract is refused with `StoreError.failed`, so that tests see it; what stays behind is
+/// counted.
 final class MemoryStore: StoreClient {
     fileprivate struct State {
         /// Ascending by key.

@@ -51,7 +51,7 @@ struct ObjectTests {
         try await region.put("bucket", "key", "one")
         try await region.put("bucket", "key", "three")
         #expect(region.store.blobBytes == 5)
-        try await catalog.deleteObject("bucket", "key", conditions: .none)
+        try await catalog.deleteObject("bucket", "key", where: .none)
         #expect(region.store.blobCount == 0)
         await expectRefusal(.noSuchKey) { try await catalog.object("bucket", "key") }
     }
@@ -60,10 +60,10 @@ struct ObjectTests {
     func deleteNothing() async throws {
         try await catalog.createBucket("bucket")
         let commits = region.store.commits
-        try await catalog.deleteObject("bucket", "key", conditions: .none)
+        try await catalog.deleteObject("bucket", "key", where: .none)
         #expect(region.store.commits == commits)
         await expectRefusal(.noSuchBucket) {
-            try await catalog.deleteObject("other", "key", conditions: .none)
+            try await catalog.deleteObject("other", "key", where: .none)
         }
     }
 

@@ -11,7 +11,9 @@ import Testing
     private typealias Response = HTTPServerResponsePart
 
     private func makeChannel() throws -> EmbeddedChannel {
-        let handler = ConnectionGuard(idleSeconds: 60, lingerSeconds: 5) { tooLarge in
+        let handler = ConnectionGuard(
+            idleSeconds: 60, lingerSeconds: 5, minimumBytesPerSecond: 100
+        ) { tooLarge in
             let status: HTTPResponseStatus = tooLarge ? .requestHeaderFieldsTooLarge : .badRequest
             return (HTTPResponseHead(version: .http1_1, status: status), ByteBuffer())
         }
@@ -69,12 +71,39 @@ import Testing
         for _ in 0..<10 {
             channel.read()
             advance(channel, 59)
-            try channel.writeInbound(Request.body(ByteBuffer(bytes: [1])))
+            try channel.writeInbound(Request.body(ByteBuffer(repeating: 1, count: 6000)))
         }
         #expect(channel.isActive)
         channel.read()
         advance(channel, 60)
         #expect(!channel.isActive)
+    }
+
+    @Test("a body that comes in drops is cut off once the server has waited for the idle time")
+    func drops() throws {
+        let channel = try makeChannel()
+        channel.read()
+        try channel.writeInbound(head(.PUT))
+        for second in 1...60 {
+            #expect(channel.isActive, "after \(second - 1) seconds")
+            channel.read()
+            advance(channel, 1)
+            try channel.writeInbound(Request.body(ByteBuffer(repeating: 1, count: 99)))
+        }
+        #expect(!channel.isActive)
+    }
+
+    @Test("the time in which the server asks for nothing is not held against a slow client")
+    func ownTime() throws {
+        let channel = try makeChannel()
+        channel.read()
+        try channel.writeInbound(head(.PUT))
+        for _ in 0..<100 {
+            advance(channel, 59)
+            channel.read()
+            try channel.writeInbound(Request.body(ByteBuffer(bytes: [1])))
+        }
+        #expect(channel.isActive)
     }
 
     @Test("a body that the server itself holds up is not the client's fault")
