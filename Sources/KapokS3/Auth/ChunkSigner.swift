@@ -9,10 +9,6 @@ struct ChunkSigner: Sendable {
     private let scope: String
     private var previous: [UInt8]
 
-    /// The SHA-256 of nothing.
-    private static let emptyHash =
-        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-
     init(key: SigningKey, timestamp: String, scope: CredentialScope, seed: [UInt8]) {
         self.key = key
         self.timestamp = timestamp
@@ -23,7 +19,7 @@ struct ChunkSigner: Sendable {
     /// The signature of the next chunk, whose data hashes to `hash`; the chain moves on.
     mutating func signChunk(hash: SHA256Digest) -> [UInt8] {
         var text = prefix("AWS4-HMAC-SHA256-PAYLOAD")
-        text.append(contentsOf: Self.emptyHash.utf8)
+        text.append(contentsOf: PayloadText.empty.utf8)
         text.append(UInt8(ascii: "\n"))
         hash.withUnsafeBytes { text.appendHexadecimal($0) }
         previous = key.sign(text)

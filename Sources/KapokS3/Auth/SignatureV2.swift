@@ -170,8 +170,8 @@ struct SignatureV2: Sendable {
         for (i, parameter) in signed.enumerated() {
             out.append(i == 0 ? UInt8(ascii: "?") : UInt8(ascii: "&"))
             out.append(contentsOf: parameter.name.utf8)
-            let hasEquals = parameter.rawValue.startIndex != parameter.rawName.endIndex
-            guard hasEquals else { continue }
+            // Clients that send `uploads=` sign `uploads`.
+            guard !parameter.rawValue.isEmpty else { continue }
             guard let value = PercentCoding.decode(parameter.rawValue) else {
                 throw S3Error(.invalidURI, "Couldn't parse the specified URI.")
             }

@@ -176,6 +176,8 @@ import Testing
     func payloadHash() throws {
         var test = AuthVectors.botocore[0]
         test.headers.removeAll { $0.name == "X-Amz-Content-SHA256" }
+        #expect(code(test) == .signatureDoesNotMatch)
+        test.headers.append(("Content-Length", "1"))
         #expect(code(test) == .invalidRequest)
         let signer = RequestSigner(accessKey: AuthVectors.key)
         let host = [(name: "host", value: "h")]
@@ -188,6 +190,25 @@ import Testing
                 time: AuthVectors.botocoreTime)
             #expect(code(other) == .invalidArgument, "\(word)")
         }
+    }
+
+    /// Made with curl 7.88.1: `curl --aws-sigv4 aws:amz:us-east-1:s3`, which sends no payload hash.
+    @Test("a request without a body may leave the hash of its body out")
+    func noPayloadHash() throws {
+        var test = AuthVectors.Case(
+            name: "", target: "/other?list-type=2",
+            headers: [
+                ("Host", "127.0.0.1:9299"),
+                (
+                    "Authorization",
+                    "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20261124/us-east-1/s3/"
+                        + "aws4_request, SignedHeaders=host;x-amz-date, Signature="
+                        + "74df9ac33fe858ce0e7a77430af47c2ff02b1a107ee72b7fba9f7bce3590c4cb"
+                ), ("X-Amz-Date", "20261124T204750Z"),
+            ], time: 1_795_553_270)
+        #expect(code(test) == nil)
+        test.target = "/other?list-type=1"
+        #expect(code(test) == .signatureDoesNotMatch)
     }
 
     @Test("a slash coded as %2F verifies whichever way the client signed it")
