@@ -94,7 +94,7 @@ struct UpCommand: AsyncParsableCommand {
             "  secret key    \(address.secretKey)",
             "  status        \(address.api)/v1/status   metrics: \(address.api)/metrics",
             "  state         \(address.data)",
-            "  drives        \(report.drives.count), coded \(report.dataShards)+"
+            "  drives        \(report.drives.count) drives, coded \(report.dataShards)+"
                 + "\(report.parityShards): any \(report.parityShards) may fail; "
                 + "room for \(sizeText(report.capacityBytes))",
         ]

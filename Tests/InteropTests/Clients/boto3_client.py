@@ -255,12 +255,22 @@ def small_parts(s3):
     checks.equal("UploadPartCopy with a range", read(s3, "small-parts"), expected)
 
 
-def presigned(s3):
+def presigned(region):
+    """By version 4, and by version 2, which boto3 chooses by itself for an endpoint of one's own."""
+    for version in ("s3v4", "s3"):
+        presigned_by(region.client(signature_version=version))
+
+
+def presigned_by(s3):
     body = os.urandom(10_000)
     where = {"Bucket": BUCKET, "Key": "pre signed+/ü"}
 
     def fetch(url, method="GET", data=None, headers=None):
-        request = urllib.request.Request(url, data=data, method=method, headers=headers or {})
+        headers = dict(headers or {})
+        if data is not None:
+            # Version 2 signs it, and urllib would make one up.
+            headers["Content-Type"] = ""
+        request = urllib.request.Request(url, data=data, method=method, headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status, answer.read()
@@ -273,7 +283,7 @@ def presigned(s3):
     checks.equal("presigned GET", fetch(url), (200, body))
     checks.equal("presigned GET of a range", fetch(url, headers={"Range": "bytes=1-3"}),
                  (206, body[1:4]))
-    forged = url.replace("X-Amz-Expires=300", "X-Amz-Expires=301")
+    forged = url.replace("/pre%20signed", "/pro%20signed")
     status, text = fetch(forged)
     checks.that("a forged URL", status == 403 and b"SignatureDoesNotMatch" in text, str(text[:200]))
     checks.equal("a presigned GET does not PUT", fetch(url, "PUT", b"x")[0], 403)
@@ -519,9 +529,10 @@ def signed_chunks(region):
 def main():
     with Region() as region:
         s3 = region.client()
-        for section in (buckets, objects, ranges, conditions, multipart, presigned, checksums,
+        for section in (buckets, objects, ranges, conditions, multipart, checksums,
                         copies, tagging, listings):
             checks.section(section, s3)
+        checks.section(presigned, region)
         checks.section(errors, region, s3)
         checks.section(trailers, region)
         checks.section(virtual_hosts, region)

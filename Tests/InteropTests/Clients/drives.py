@@ -77,10 +77,10 @@ def damage(checks, how):
         result = run(
             [os.environ["KAPOK_BINARY"], "store", "check", "--json", "--data", region.data],
             env=region.environment())
-        report = json.loads(result.stdout.strip().splitlines()[-1])
+        report = json.loads(result.stdout.strip().splitlines()[-1])["report"]
         bad = sorted(
             drive["position"] for drive in report["drives"]
-            if drive.get("health", "healthy") != "healthy" or drive.get("missingShards", 0) > 0)
+            if drive.get("failure") or drive["missing"] or drive["corrupt"])
         checks.equal(f"{name}: `store check` names the drives", bad, hit)
         checks.equal(f"{name}: `store check` ends with 1", result.returncode, 1)
 
