@@ -15,6 +15,9 @@ enum RequestHeaders {
             switch name {
             case "x-amz-acl":
                 guard value == "private" || value == "bucket-owner-full-control" else {
+                    guard otherCannedACLs.contains(value) else {
+                        throw .invalidArgument("There is no such canned ACL.", name, value)
+                    }
                     throw notImplemented("x-amz-acl: \(value)")
                 }
             case "x-amz-storage-class":
@@ -52,6 +55,12 @@ enum RequestHeaders {
                 details: [("ArgumentName", "versionId"), ("ArgumentValue", version)])
         }
     }
+
+    /// Amazon S3 User Guide, "Access control list (ACL) overview", canned ACLs.
+    private static let otherCannedACLs: Set<String> = [
+        "public-read", "public-read-write", "aws-exec-read", "authenticated-read",
+        "bucket-owner-read", "log-delivery-write",
+    ]
 
     private static func notImplemented(_ what: String) -> S3Error {
         S3Error(

@@ -125,7 +125,8 @@ enum DateFormats {
     /// nil for anything else. The weekday is not checked.
     static func parseHTTP(_ text: String) -> Int64? {
         let fields = text.split(whereSeparator: { $0 == " " || $0 == "," || $0 == "-" })
-        if fields.count == 6, fields[5] == "GMT" || fields[5] == "UTC" || fields[5] == "+0000" {
+        // Mail writes GMT as -0000, and so does botocore; the hyphen is gone here.
+        if fields.count == 6, ["GMT", "UTC", "+0000", "0000"].contains(fields[5]) {
             return httpTime(day: fields[1], month: fields[2], year: fields[3], clock: fields[4])
         }
         if fields.count == 5 {

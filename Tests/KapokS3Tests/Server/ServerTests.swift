@@ -163,6 +163,7 @@ import Testing
         "headers that ask for what is not here are refused, and nothing is stored",
         arguments: [
             ("x-amz-acl", "public-read", "NotImplemented"),
+            ("x-amz-acl", "public-ready", "InvalidArgument"),
             ("x-amz-grant-read", "id=x", "NotImplemented"),
             ("x-amz-storage-class", "GLACIER", "InvalidStorageClass"),
             ("x-amz-server-side-encryption", "AES256", "NotImplemented"),

@@ -8,7 +8,8 @@ import Testing
         let expected: Int64 = 784_111_777
         for text in [
             "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT",
-            "Sun Nov  6 08:49:37 1994",
+            "Sun Nov  6 08:49:37 1994", "Sun, 06 Nov 1994 08:49:37 -0000",
+            "Sun, 06 Nov 1994 08:49:37 +0000",
         ] {
             #expect(DateFormats.parseHTTP(text) == expected, "\(text)")
         }
@@ -38,8 +39,22 @@ import Testing
         ] {
             #expect(DateFormats.parseBasic(text) == nil, "\(text)")
         }
-        for text in ["", "x", "Sun, 06 Nov 1994 08:49:37", "Sun, 31 Feb 1994 08:49:37 GMT"] {
+        for text in [
+            "", "x", "Sun, 06 Nov 1994 08:49:37", "Sun, 31 Feb 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 +0100",
+        ] {
             #expect(DateFormats.parseHTTP(text) == nil, "\(text)")
+        }
+        for text in ["2024-02-29T23:59:58Z", "2024-02-29T23:59:58.123456Z"] {
+            #expect(DateFormats.parseISO8601(text) == 1_709_251_198, "\(text)")
+        }
+        for text in [
+            "", "2024-02-29", "2023-02-29T00:00:00Z", "2024-02-29T23:59:58",
+            "2024-02-29T23:59:58.Z",
+            "2024-02-29T23:59:58+00:00", "2024-02-29T23:59:58.1x3Z", "20240229T235958Z",
+            "2024-02-29T23:59:58.123456789012345678Z",
+        ] {
+            #expect(DateFormats.parseISO8601(text) == nil, "\(text)")
         }
     }
 
