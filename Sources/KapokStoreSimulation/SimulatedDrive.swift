@@ -6,9 +6,6 @@ import KapokWorld
 /// A network drive in the simulator: the real controller in front of a simulated disk. Media
 /// operations take effect when their completion fires.
 struct SimulatedDrive {
-    /// Blocks in front of the namespace, and one behind it, as on a real drive.
-    static let reservedBlocks: UInt64 = 8
-
     private(set) var controller: DriveController?
     var disk: SimulatedDisk
     /// Rises at every power failure: completions of an earlier life are dropped.
@@ -19,7 +16,8 @@ struct SimulatedDrive {
     init(identity: DriveIdentity, random: RandomStream) {
         position = identity.position
         disk = SimulatedDisk(
-            blockCount: identity.capacityBlocks + Self.reservedBlocks + 1, random: random)
+            blockCount: MediaLayout.leadingBlocks + identity.capacityBlocks
+                + MediaLayout.trailingBlocks, random: random)
         let superblock = Superblock(identity: identity)
         for lba in [0, disk.blockCount - 1] {
             superblock.encoded().withUnsafeBytes {
@@ -66,17 +64,18 @@ struct SimulatedDrive {
         switch operation.action {
         case .read(let lba, let count, let buffer, let offset):
             return disk.read(
-                lba: lba + Self.reservedBlocks, blockCount: Int(count),
+                lba: lba + MediaLayout.leadingBlocks, blockCount: Int(count),
                 into: UnsafeMutableRawBufferPointer(rebasing: buffer.mutableBytes[offset...]))
                 == .done
         case .write(let lba, let count, let buffer, let offset, let isForced):
             return disk.write(
-                lba: lba + Self.reservedBlocks, blockCount: Int(count),
+                lba: lba + MediaLayout.leadingBlocks, blockCount: Int(count),
                 from: UnsafeRawBufferPointer(rebasing: buffer.bytes[offset...]),
                 forceUnitAccess: isForced) == .done
         case .writeZeroes(let lba, let count, let isForced):
             return disk.writeZeroes(
-                lba: lba + Self.reservedBlocks, blockCount: Int(count), forceUnitAccess: isForced)
+                lba: lba + MediaLayout.leadingBlocks, blockCount: Int(count),
+                forceUnitAccess: isForced)
                 == .done
         case .flush: return disk.flush() == .done
         case .writeSuperblock(let copy, let block):
@@ -96,10 +95,11 @@ struct SimulatedDrive {
             switch operation.action {
             case .write(let lba, let count, let buffer, let offset, _):
                 InFlightWrite(
-                    lba: lba + Self.reservedBlocks, blockCount: Int(count),
+                    lba: lba + MediaLayout.leadingBlocks, blockCount: Int(count),
                     bytes: UnsafeRawBufferPointer(rebasing: buffer.bytes[offset...]))
             case .writeZeroes(let lba, let count, _):
-                InFlightWrite(lba: lba + Self.reservedBlocks, blockCount: Int(count), bytes: nil)
+                InFlightWrite(
+                    lba: lba + MediaLayout.leadingBlocks, blockCount: Int(count), bytes: nil)
             default: nil
             }
         }
@@ -133,7 +133,7 @@ final class SimulatedDrives: BlockWriter {
     ) -> Bool {
         guard drives[Int(drive)].isUsable else { return false }
         return drives[Int(drive)].disk.read(
-            lba: lba + SimulatedDrive.reservedBlocks, blockCount: Int(blockCount),
+            lba: lba + MediaLayout.leadingBlocks, blockCount: Int(blockCount),
             into: UnsafeMutableRawBufferPointer(rebasing: buffer.mutableBytes[bufferOffset...]))
             == .done
     }
@@ -144,7 +144,7 @@ final class SimulatedDrives: BlockWriter {
     ) -> Bool {
         guard drives[Int(drive)].isUsable else { return false }
         return drives[Int(drive)].disk.write(
-            lba: lba + SimulatedDrive.reservedBlocks, blockCount: Int(blockCount),
+            lba: lba + MediaLayout.leadingBlocks, blockCount: Int(blockCount),
             from: UnsafeRawBufferPointer(rebasing: buffer.bytes[bufferOffset...]),
             forceUnitAccess: true) == .done
     }
