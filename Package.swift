@@ -17,6 +17,7 @@ let package = Package(
         .library(name: "KapokWorld", targets: ["KapokWorld"]),
         .library(name: "KapokSimulation", targets: ["KapokSimulation"]),
         .library(name: "KapokDrive", targets: ["KapokDrive"]),
+        .library(name: "KapokAccelerator", targets: ["KapokAccelerator"]),
         .library(name: "KapokStore", targets: ["KapokStore"]),
         .library(name: "KapokS3", targets: ["KapokS3"]),
     ],
@@ -37,10 +38,11 @@ let package = Package(
         .target(name: "CKernels"),
         .target(name: "KapokWorld", swiftSettings: strict),
 
-        // System libraries (Debian: libisal-dev, libsqlite3-dev, liburing-dev)
+        // System libraries (Debian: libisal-dev, libsqlite3-dev, liburing-dev, zlib1g-dev)
         .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
         .systemLibrary(
             name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CUring", linkerSettings: [.linkedLibrary("uring")]),
 
         // Floor 1
@@ -51,6 +53,9 @@ let package = Package(
         // Floor 2
         .target(
             name: "KapokDrive", dependencies: ["KapokWorld", "KapokLinux", "CKernels"],
+            swiftSettings: strict),
+        .target(
+            name: "KapokAccelerator", dependencies: ["KapokWorld", "CKernels", "CZlib"],
             swiftSettings: strict),
 
         // Floor 3
@@ -108,7 +113,7 @@ let package = Package(
         .executableTarget(
             name: "kapok",
             dependencies: [
-                "KapokBench", "KapokRegion", "KapokSimulation", "KapokStore",
+                "KapokAccelerator", "KapokBench", "KapokRegion", "KapokSimulation", "KapokStore",
                 "KapokStoreSimulation",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -126,6 +131,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "KapokDriveTests", dependencies: ["KapokWorld", "KapokLinux", "KapokDrive"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "KapokAcceleratorTests", dependencies: ["KapokWorld", "KapokAccelerator"],
             swiftSettings: strict),
         .testTarget(
             name: "KapokStoreTests",
@@ -186,5 +194,8 @@ let package = Package(
         .executableTarget(
             name: "DriveBenchmark", dependencies: ["KapokWorld", "KapokLinux", "KapokDrive"],
             path: "Benchmarks/Drive", swiftSettings: strict),
+        .executableTarget(
+            name: "AcceleratorBenchmark", dependencies: ["KapokWorld", "KapokAccelerator"],
+            path: "Benchmarks/Accelerator", swiftSettings: strict),
     ]
 )

@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-libraries=(libisal-dev libsqlite3-dev liburing-dev pkg-config)
+libraries=(libisal-dev libsqlite3-dev liburing-dev zlib1g-dev pkg-config)
 clients=(s3cmd rclone)
 python_packages=('boto3>=1.36' 'awscrt>=0.23' 'awscli>=1.37')
 

@@ -39,8 +39,9 @@ struct HouseRules {
     /// The floor of each target: it imports lower floors only.
     var floors: [String: Double] = [
         "KapokWorld": 0, "CKernels": 0, "CISAL": 0, "CSQLite": 0, "CUring": 0,
+        "CZlib": 0,
         "KapokSimulation": 1, "KapokLinux": 1,
-        "KapokDrive": 2,
+        "KapokDrive": 2, "KapokAccelerator": 2,
         "KapokStore": 3, "KapokS3": 3,
         // The store in the simulator: above the store, and never part of a region.
         "KapokStoreSimulation": 3.5,
