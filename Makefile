@@ -62,4 +62,4 @@ fmt: ## Format
 	    $(wildcard $(FORMATTED))
 
 clean: ## Remove what was built
-	rm -rf .build .venv
+	rm -rf .build .venv .venv-scalesim

@@ -2,7 +2,8 @@
 # Installs what the build (and with "test" the tests) need and the machine lacks.
 #
 #   tools/dependencies.sh build   Debian packages with the C libraries
-#   tools/dependencies.sh test    also the S3 clients that the interop tests drive
+#   tools/dependencies.sh test    also what the interop tests drive: S3 clients, Verilator, a browser,
+#                                 Python packages in .venv and .venv-scalesim
 #
 # Does nothing, in milliseconds, when everything is there. Needs root or sudo without a password
 # only when something is missing; otherwise it says what to install and stops.
@@ -10,8 +11,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 libraries=(libisal-dev libsqlite3-dev liburing-dev zlib1g-dev pkg-config)
-clients=(s3cmd rclone)
-python_packages=('boto3>=1.36' 'awscrt>=0.23' 'awscli>=1.37')
+clients=(s3cmd rclone verilator chromium)
+python_packages=('boto3>=1.36' 'awscrt>=0.23' 'awscli>=1.37' 'numpy>=2' 'ml_dtypes>=0.5' 'perfetto>=0.16')
+# SCALE-Sim 3 does not run with newer NumPy and pandas, so it has an environment of its own.
+scalesim_packages=('scalesim==3.0.0' 'numpy<2' 'pandas<3')
 
 is_installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
@@ -42,7 +45,7 @@ install_debian() {
 }
 
 has_python_clients() {
-    [ -x "$1" ] && "$1" -c 'import awscli, awscrt, boto3' 2>/dev/null
+    [ -x "$1" ] && "$1" -c 'import awscli, awscrt, boto3, ml_dtypes, numpy, perfetto' 2>/dev/null
 }
 
 # The tests use .venv/bin/python when there is one, else python3.
@@ -60,6 +63,14 @@ install_python() {
     .venv/bin/python -m pip install --quiet --disable-pip-version-check "${python_packages[@]}"
 }
 
+install_scalesim() {
+    if .venv-scalesim/bin/python -c 'import scalesim' 2>/dev/null; then return; fi
+    echo "Installing ${scalesim_packages[*]} into .venv-scalesim"
+    python3 -m venv --clear .venv-scalesim &&
+        .venv-scalesim/bin/python -m pip install --quiet --disable-pip-version-check \
+            "${scalesim_packages[@]}"
+}
+
 if ! command -v dpkg-query >/dev/null; then
     echo "Not a Debian system: please see that these are installed: ${libraries[*]}" >&2
     exit 0
@@ -68,5 +79,6 @@ install_debian "${libraries[@]}"
 if [ "${1:-build}" = test ]; then
     # A client that cannot be had skips its tests, loudly; it does not stop the others.
     install_debian "${clients[@]}" || echo "Going on without all of: ${clients[*]}" >&2
-    install_python || echo "Going on without boto3 and the aws command line" >&2
+    install_python || echo "Going on without the Python clients" >&2
+    install_scalesim || echo "Going on without SCALE-Sim" >&2
 fi
