@@ -194,8 +194,5 @@ let package = Package(
         .executableTarget(
             name: "DriveBenchmark", dependencies: ["KapokWorld", "KapokLinux", "KapokDrive"],
             path: "Benchmarks/Drive", swiftSettings: strict),
-        .executableTarget(
-            name: "AcceleratorBenchmark", dependencies: ["KapokWorld", "KapokAccelerator"],
-            path: "Benchmarks/Accelerator", swiftSettings: strict),
     ]
 )

@@ -81,7 +81,8 @@ public struct AccessPattern: Hashable, Sendable {
     /// Whether the elements of a partition lie side by side, in order.
     public var isContiguous: Bool {
         var expected = 1
-        for dimension in [dimension3, dimension2, dimension1, dimension0] where dimension.count > 1 {
+        for dimension in [dimension3, dimension2, dimension1, dimension0] where dimension.count > 1
+        {
             guard Int(dimension.stride) == expected else { return false }
             expected *= Int(dimension.count)
         }
@@ -91,7 +92,8 @@ public struct AccessPattern: Hashable, Sendable {
     /// Elements that lie side by side at the innermost level: what one DMA packet carries.
     public var contiguousElements: Int {
         var run = 1
-        for dimension in [dimension3, dimension2, dimension1, dimension0] where dimension.count > 1 {
+        for dimension in [dimension3, dimension2, dimension1, dimension0] where dimension.count > 1
+        {
             guard Int(dimension.stride) == run else { break }
             run *= Int(dimension.count)
         }

@@ -158,7 +158,8 @@ public enum MachineParameter: String, CaseIterable, Codable, Sendable {
         case .scalarResultLatency: "the same for the scalar engine"
         case .gpsimdStart: "start of a gpsimd instruction"
         case .accumulatorReadCycles: "reading out the accumulators of a fused reduction"
-        case .semaphoreLatency: "from the completion of an instruction to the start of one that waits"
+        case .semaphoreLatency:
+            "from the completion of an instruction to the start of one that waits"
         case .semaphoreCount: "semaphores of a core"
         case .dmaEngines: "DMA engines of a core"
         case .dmaRings: "DMA rings of a core"
