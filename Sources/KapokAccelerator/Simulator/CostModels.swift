@@ -1,0 +1,67 @@
+/// The cost models of a machine that a simulation needs.
+struct CostModels: Sendable {
+    /// The machine as it is.
+    let usual: CostModel
+    /// Without shortest intervals: how long units really work.
+    let unbounded: CostModel
+    /// With the bandwidth that is left when other cores use the same HBM.
+    let contended: CostModel
+
+    private let hasFastRule: [Bool]
+
+    /// - Parameter coresSharingHBM: active cores on one stack of HBM, at least 1.
+    init(_ machine: Machine, coresSharingHBM: Int) throws(SimulationError) {
+        usual = CostModel(machine)
+        let description = machine.description
+        unbounded = try Self.variant(
+            description.simulated(.engineMinimumInterval, 0).simulated(.tensorMinimumInterval, 0))
+        let own = machine.value(.dmaBandwidth)
+        let share =
+            machine.hbmStackBandwidth / Double(coresSharingHBM) / Double(machine.dmaEngines)
+        contended =
+            share < own ? try Self.variant(description.simulated(.dmaBandwidth, share)) : usual
+        var fast = [Bool](repeating: false, count: 256)
+        for rule in CostRule.all
+        where rule.condition == .fastSBUF && rule.generation <= description.generation {
+            fast[Int(rule.opcode.rawValue)] = true
+        }
+        hasFastRule = fast
+    }
+
+    /// The generation whose rules apply.
+    var generation: Int { usual.machine.description.generation }
+
+    private static func variant(
+        _ description: MachineDescription
+    ) throws(SimulationError) -> CostModel {
+        do { return CostModel(try Machine(description)) } catch { throw .machine(error) }
+    }
+
+    /// Whether the vector engine executes `instruction` in a 16-bit fast mode: then it occupies the
+    /// path to SBUF that it shares with gpsimd. The fast rules apply when all operands that set the
+    /// rate are 2 bytes wide (see ``CostCondition``).
+    func isInFastMode(_ instruction: Instruction, _ patterns: [AccessPattern]) -> Bool {
+        guard instruction.engine == .vector, hasFastRule[Int(instruction.opcode.rawValue)] else {
+            return false
+        }
+        var operands = [instruction.destination, instruction.source0]
+        if !instruction.flags.contains(.scalar0), !instruction.flags.contains(.reduces) {
+            operands.append(instruction.source1)
+        }
+        return operands.allSatisfy {
+            $0 == Instruction.noPattern || patterns[Int($0)].type.byteCount == 2
+        }
+    }
+}
+
+extension MachineDescription {
+    /// A variant for one simulation.
+    fileprivate func simulated(_ parameter: MachineParameter, _ value: Double) -> Self {
+        setting(parameter, to: value, source: "variant for a simulation", confidence: .assumed)
+    }
+}
+
+extension Machine {
+    /// Bandwidth of one stack of HBM, in bytes a nanosecond.
+    var hbmStackBandwidth: Double { value(.hbmBandwidthPerChip) / max(1, value(.hbmStacks)) }
+}

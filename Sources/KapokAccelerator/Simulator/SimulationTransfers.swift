@@ -1,0 +1,103 @@
+extension SimulationCore {
+    /// An engine has triggered a transfer: its descriptors are made.
+    mutating func trigger(_ index: Int, _ queue: Int, at triggered: Int64) {
+        // Sync and scalar have a hardware generator each; gpsimd makes descriptors in software.
+        let generator = queue == Int(Engine.sync.rawValue) ? 0 : queue == 2 ? 1 : 2
+        let isSelfRemoved =
+            Detail.isDetailed && removed.contains(UInt32(index), for: UInt32(index))
+        var free = generators[generator].free
+        if Detail.isDetailed, removed.contains(generators[generator].last, for: UInt32(index)) {
+            free = generators[generator].freeBefore
+        }
+        let limit = SimulationPlan.timeLimit
+        let descriptorStart = removed.contains(.descriptor) ? triggered : max(triggered, free)
+        let descriptorEnd =
+            min(limit, descriptorStart + (isSelfRemoved ? 0 : latencies.descriptor))
+        let earliest = min(limit, descriptorEnd + (isSelfRemoved ? 0 : latencies.dmaStart))
+        generators[generator].freeBefore = generators[generator].free
+        generators[generator].free = max(descriptorEnd, generators[generator].free)
+        generators[generator].last = UInt32(index)
+        let number = transfersTriggered
+        transfersTriggered += 1
+        if Detail.keepsTimes {
+            record.transfers.append(
+                Transfer(
+                    instruction: UInt32(index), ring: instructions[index].ring,
+                    triggered: triggered, descriptorStart: descriptorStart,
+                    descriptorEnd: descriptorEnd, ready: earliest, transferStart: 0,
+                    transferEnd: 0))
+        }
+        enqueue(number, index, generator, ready: earliest)
+    }
+
+    private mutating func enqueue(
+        _ number: Int, _ index: Int, _ generator: Int, ready: Int64
+    ) {
+        pending[number] = PendingTransfer(instruction: UInt32(index), ready: ready)
+        if generators[generator].head == SimulationPlan.none {
+            generators[generator].head = UInt32(number)
+            keys[Self.firstGenerator + generator] = transferKey(generator, ready)
+        } else {
+            pending[Int(generators[generator].tail)].next = UInt32(number)
+        }
+        generators[generator].tail = UInt32(number)
+    }
+
+    private func transferKey(_ generator: Int, _ ready: Int64) -> Int64 {
+        ready << 5 | Self.undelayed | Int64(Self.firstGenerator + generator)
+    }
+
+    /// The oldest transfer of a generator reaches the DMA engines.
+    mutating func move(_ generator: Int, at ready: Int64) {
+        let number = Int(generators[generator].head)
+        let transfer = pending[number]
+        generators[generator].head = transfer.next
+        keys[Self.firstGenerator + generator] =
+            transfer.next == SimulationPlan.none
+            ? Self.neverKey : transferKey(generator, max(ready, pending[Int(transfer.next)].ready))
+        let index = Int(transfer.instruction)
+        let (start, end) = occupyEngines(index, ready: transfer.ready)
+        let isSelfRemoved =
+            Detail.isDetailed && removed.contains(UInt32(index), for: UInt32(index))
+        let ring = Int(instructions[index].ring)
+        let completion = isSelfRemoved ? end : end + latencies.dmaCompletion
+        let completed =
+            removed.contains(.dmaQueue)
+            ? completion : min(SimulationPlan.timeLimit, max(completion, ringEnd[ring]))
+        ringEnd[ring] = max(ringEnd[ring], completed)
+        if Detail.keepsTimes {
+            record.transfers[number].transferStart = start
+            record.transfers[number].transferEnd = end
+        }
+        complete(index, at: completed)
+    }
+
+    /// Deals a transfer's packets to the DMA engines in turn.
+    ///
+    /// - Returns: when the first engine began and the last one ended.
+    private mutating func occupyEngines(_ index: Int, ready: Int64) -> (Int64, Int64) {
+        let cost = costs[Int(plan.links[index].cost)]
+        let count = engineFree.count
+        var (start, end) = (Int64.max, ready)
+        var engine = nextEngine
+        let isFree = removed.contains(.dmaQueue)
+        let isGone = Detail.isDetailed && removed.contains(UInt32(index), for: UInt32(index))
+        // With fewer packets than engines the others get nothing.
+        let used = cost.packets >= Int64(count) ? count : Int(cost.enginesWithMore)
+        for turn in 0..<used {
+            let ticks = turn < Int(cost.enginesWithMore) ? cost.ticksWithMore : cost.ticksWithFewer
+            let begin = isFree ? ready : max(ready, engineFree[engine])
+            let stop = min(SimulationPlan.timeLimit, begin + (isGone ? 0 : ticks))
+            engineFree[engine] = max(stop, engineFree[engine])
+            start = min(start, begin)
+            end = max(end, stop)
+            if Detail.isDetailed, stop > begin {
+                record.add(
+                    engine, TransferSegment(instruction: UInt32(index), start: begin, end: stop))
+            }
+            engine = engine + 1 == count ? 0 : engine + 1
+        }
+        nextEngine = (nextEngine + Int(cost.enginesWithMore)) % count
+        return (min(start, end), end)
+    }
+}
