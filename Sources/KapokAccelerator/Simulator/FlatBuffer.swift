@@ -1,5 +1,5 @@
-/// A fixed number of trivial values in memory that it owns. Unlike an array it does not check indices
-/// in release builds and is never copied: for loops whose indices were checked before.
+/// A fixed number of trivial values in memory that it owns. Unlike an array it does not check
+/// indices in release builds and is never copied: for loops whose indices were checked before.
 struct FlatBuffer<Element: BitwiseCopyable>: ~Copyable {
     let count: Int
     private let base: UnsafeMutablePointer<Element>

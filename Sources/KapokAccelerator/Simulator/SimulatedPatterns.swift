@@ -1,6 +1,6 @@
-/// What the simulator must know of a program's access patterns: for each one, which parts of the core
-/// it occupies, and a number for its shape. Patterns of one shape differ in their place only, so
-/// instructions on them cost the same.
+/// What the simulator must know of a program's access patterns: for each one, which parts of the
+/// core it occupies, and a number for its shape. Patterns of one shape differ in their place only,
+/// so instructions on them cost the same.
 struct SimulatedPatterns: ~Copyable {
     struct Entry: BitwiseCopyable {
         /// See ``StructuralResources``.

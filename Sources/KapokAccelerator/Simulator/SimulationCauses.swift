@@ -1,4 +1,5 @@
-/// What only the detailed simulation needs: causes, and the order between the tensor engine's units.
+/// What only the detailed simulation needs: causes, and the order between the tensor engine's
+/// units.
 struct DetailState: ~Copyable {
     let causes: FlatBuffer<StartCause>
     /// For instructions of the tensor engine the one before in its queue, and the last

@@ -2,12 +2,13 @@
 /// time.
 ///
 /// Each queue, and each descriptor generator, has at most one event to come: its first instruction
-/// starting, its oldest transfer moving. The events stand as words in `keys` (time, then priority), and
-/// the smallest one is next; a queue whose instruction waits for a signal that is not known yet has
-/// none. At the same tick, instructions that a structural hazard delayed come first, then other
+/// starting, its oldest transfer moving. The events stand as words in `keys` (time, then priority),
+/// and the smallest one is next; a queue whose instruction waits for a signal that is not known yet
+/// has none. At the same tick, instructions that a structural hazard delayed come first, then other
 /// instructions by engine, then transfers by generator.
 struct SimulationCore<Detail: SimulationDetail>: ~Copyable {
-    /// Slots of `keys`: the engines' queues, the generators, and in detail the queue of `tensorLoad`.
+    /// Slots of `keys`: the engines' queues, the generators, and in detail the queue of
+    /// `tensorLoad`.
     static var firstGenerator: Int { 5 }
     static var loadQueue: Int { 8 }
     static var slotCount: Int { 9 }

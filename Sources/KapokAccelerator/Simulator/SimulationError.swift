@@ -93,8 +93,8 @@ public struct BlockedInstruction: Hashable, Sendable, CustomStringConvertible {
     public var place: InstructionPlace
     /// The semaphore that it waits for.
     public var semaphore: Int
-    /// The value that it needs, the value that was reached, and the one that the whole program could
-    /// reach.
+    /// The value that it needs, the value that was reached, and the one that the whole program
+    /// could reach.
     public var needed: Int
     public var reached: Int
     public var reachable: Int

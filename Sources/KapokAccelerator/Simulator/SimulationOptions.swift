@@ -14,8 +14,8 @@ public struct SimulationOptions: Hashable, Sendable {
     public var recording: Recording
     /// When power management holds the tensor engine back: in order of time, without overlap.
     public var throttle: [ThrottleInterval]
-    /// Active cores that share one stack of HBM, this one included. Transfers to and from HBM run at
-    /// the smaller of the DMA engines' own bandwidth and an equal share of the stack's.
+    /// Active cores that share one stack of HBM, this one included. Transfers to and from HBM run
+    /// at the smaller of the DMA engines' own bandwidth and an equal share of the stack's.
     public var coresSharingHBM: Int
     /// Causes of waiting that are taken away: "how long would it take without ...?".
     public var removed: [RemovedCause]
@@ -47,6 +47,7 @@ public enum RemovedCause: Hashable, Sendable {
     case reason(StallReason)
     /// Nothing waits for this instruction, and a transfer takes no time; its throttle is off.
     case culprit(UInt32)
-    /// `victim` does not wait for `culprit`. For a transfer that is its own culprit: it takes no time.
+    /// `victim` does not wait for `culprit`. For a transfer that is its own culprit: it takes no
+    /// time.
     case edge(culprit: UInt32, victim: UInt32)
 }

@@ -1,5 +1,5 @@
-/// A program prepared for simulation in one pass over its instructions: checked, with queues linked,
-/// costs looked up and signals counted.
+/// A program prepared for simulation in one pass over its instructions: checked, with queues
+/// linked, costs looked up and signals counted.
 struct SimulationPlan: ~Copyable {
     /// Times stay below this, so that a time and a queue fit into one word.
     static let timeLimit: Int64 = 1 << 55

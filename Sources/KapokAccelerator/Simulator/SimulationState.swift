@@ -1,10 +1,11 @@
-/// How much the simulation's loop keeps track of. A type, so that the compiler makes a loop for each
-/// level and leaves out what it does not need.
+/// How much the simulation's loop keeps track of. A type, so that the compiler makes a loop for
+/// each level and leaves out what it does not need.
 protocol SimulationDetail {
     /// Whether the times of instructions and transfers are kept.
     static var keepsTimes: Bool { get }
-    /// Whether causes and segments are kept and single constraints can be left out. The units of the
-    /// tensor engine then have lists of their own, so that order between them can be left out too.
+    /// Whether causes and segments are kept and single constraints can be left out. The units of
+    /// the tensor engine then have lists of their own, so that order between them can be left out
+    /// too.
     static var isDetailed: Bool { get }
 }
 

@@ -54,8 +54,8 @@ extension SimulationCore {
         return signalTimes[signal(wait)] + latencies.semaphore
     }
 
-    /// The position in the list of signals of the one that satisfies `wait`, whose value is at least
-    /// 1 and can be reached.
+    /// The position in the list of signals of the one that satisfies `wait`, whose value is at
+    /// least 1 and can be reached.
     @inline(__always)
     func signal(_ wait: SemaphoreWait) -> Int {
         let semaphore = Int(wait.semaphore)

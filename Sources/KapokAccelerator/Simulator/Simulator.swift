@@ -1,14 +1,15 @@
-/// Computes when each instruction of a program runs on one core: exact, in whole ticks, and always the
-/// same for the same program.
+/// Computes when each instruction of a program runs on one core: exact, in whole ticks, and always
+/// the same for the same program.
 ///
 /// Values are not computed. The rules of time are those of the machine's ``CostModel`` and:
 ///
-/// - Engines issue in order. An instruction starts when the one before it in its queue has started, its
-///   unit is free, its semaphores have reached their values (and `semaphoreLatency` has passed), and
-///   no other unit uses a PSUM bank or a path to memory that it needs and cannot share.
+/// - Engines issue in order. An instruction starts when the one before it in its queue has started,
+///   its unit is free, its semaphores have reached their values (and `semaphoreLatency` has
+///   passed), and no other unit uses a PSUM bank or a path to memory that it needs and cannot
+///   share.
 /// - Units and rings complete in order; an instruction signals on completion.
-/// - A transfer passes its engine's descriptor generator, waits out the start latency and then occupies
-///   the DMA engines, which serve transfers in the order in which they become ready.
+/// - A transfer passes its engine's descriptor generator, waits out the start latency and then
+///   occupies the DMA engines, which serve transfers in the order in which they become ready.
 public struct Simulator: Sendable {
     /// The machine.
     public let machine: Machine

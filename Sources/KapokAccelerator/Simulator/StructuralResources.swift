@@ -1,8 +1,8 @@
 /// Parts of the core that two units cannot use at the same time, as bits of a word.
 ///
-/// Bit 0: the path to SBUF that vector and gpsimd share. Bit 1: the path to PSUM that vector and scalar
-/// share (generation 2). From bit 2: the banks of PSUM. Two instructions of different units whose
-/// words have a bit in common exclude each other.
+/// Bit 0: the path to SBUF that vector and gpsimd share. Bit 1: the path to PSUM that vector and
+/// scalar share (generation 2). From bit 2: the banks of PSUM. Two instructions of different units
+/// whose words have a bit in common exclude each other.
 enum StructuralResources {
     /// SBUF, or the path to it.
     static let sbuf: UInt64 = 1

@@ -6,8 +6,8 @@ struct ThrottleSchedule: Sendable {
     private let ticksPerCycle: Int64
     private var cursor = 0
 
-    /// - Throws: ``SimulationError/invalidOptions(_:)`` when intervals are empty, overlap or are not in
-    ///   order, or a share is not between 0 and 1.
+    /// - Throws: ``SimulationError/invalidOptions(_:)`` when intervals are empty, overlap or are
+    ///   not in order, or a share is not between 0 and 1.
     init(_ intervals: [ThrottleInterval], ticksPerCycle: Int) throws(SimulationError) {
         var end: Int64 = 0
         for interval in intervals {
