@@ -1,5 +1,5 @@
 /// What must hold for a program before anything else may be asked of it: indices point into their
-/// tables, fields that must be zero are, and sizes are so bounded that no product of them overflows.
+/// tables, reserved fields are zero, and sizes are so bounded that no product of them overflows.
 ///
 /// Readers of files refuse programs that are not so; behind them, nobody checks it again.
 struct ProgramStructure {
@@ -90,33 +90,45 @@ struct ProgramStructure {
                     .malformed, "tensor", i, "there are two tensors named \(tensor.name)",
                     remedy: "give each tensor a name of its own")
             }
-            guard tensor.shape.count <= KirLayout.maximumRank else {
-                return problem(.tooLarge, "tensor", i, "it has \(tensor.shape.count) dimensions")
+            if let problem = problem(of: tensor, i) { return problem }
+        }
+        return nil
+    }
+
+    /// What is wrong with the shape of a tensor, entry `i` of its table.
+    func problem(of tensor: TensorDeclaration, _ i: Int) -> KirError? {
+        guard tensor.shape.count <= KirLayout.maximumRank else {
+            return problem(.tooLarge, "tensor", i, "it has \(tensor.shape.count) dimensions")
+        }
+        var elements = 1
+        for extent in tensor.shape {
+            guard extent >= 1, extent <= Self.maximumSize / elements else {
+                return problem(.tooLarge, "tensor", i, "its shape is \(tensor.shape)")
             }
-            var elements = 1
-            for extent in tensor.shape {
-                guard extent >= 1, extent <= Self.maximumSize / elements else {
-                    return problem(.tooLarge, "tensor", i, "its shape is \(tensor.shape)")
-                }
-                elements *= extent
-            }
+            elements *= extent
         }
         return nil
     }
 
     private func tileProblem() -> KirError? {
-        let range = 0...Self.maximumSize
         for (i, tile) in program.tiles.enumerated() {
-            guard range.contains(tile.partitionStart), range.contains(tile.partitionCount),
-                range.contains(tile.offset), range.contains(tile.bytesPerPartition)
-            else { return problem(.tooLarge, "tile", i, "its place or size makes no sense") }
-            guard tile.space != .hbm else {
-                return problem(
-                    .malformed, "tile", i, "a tile lies in HBM", remedy: "declare a tensor instead")
-            }
-            if Int(tile.line) >= program.lines.count {
-                return missing("tile", i, "source line", tile.line)
-            }
+            if let problem = problem(of: tile, i) { return problem }
+        }
+        return nil
+    }
+
+    /// What is wrong with a tile, entry `i` of its table.
+    func problem(of tile: TileAllocation, _ i: Int) -> KirError? {
+        let range = 0...Self.maximumSize
+        guard range.contains(tile.partitionStart), range.contains(tile.partitionCount),
+            range.contains(tile.offset), range.contains(tile.bytesPerPartition)
+        else { return problem(.tooLarge, "tile", i, "its place or size makes no sense") }
+        guard tile.space != .hbm else {
+            return problem(
+                .malformed, "tile", i, "a tile lies in HBM", remedy: "declare a tensor instead")
+        }
+        if Int(tile.line) >= program.lines.count {
+            return missing("tile", i, "source line", tile.line)
         }
         return nil
     }
@@ -130,7 +142,8 @@ struct ProgramStructure {
         return nil
     }
 
-    private func problem(of pattern: AccessPattern, _ i: Int) -> KirError? {
+    /// What is wrong with an access pattern, entry `i` of its table.
+    func problem(of pattern: AccessPattern, _ i: Int) -> KirError? {
         guard pattern.reserved == 0 else {
             return problem(.malformed, "pattern", i, "a reserved field is not zero")
         }

@@ -1,4 +1,4 @@
-/// Reads a `.kir` file: header and table of sections first, then each section with its bounds known.
+/// Reads a `.kir` file: header and table of sections first, then each section within its bounds.
 struct KirDecoder {
     private let bytes: UnsafeRawBufferPointer
     private var sections: [KirRecords] = []

@@ -1,13 +1,13 @@
-/// The binary form of a ``Program``: a `.kir` file, version 1. The page `docs/kir.md` has every byte.
+/// The binary form of a ``Program``: a `.kir` file, version 1. `docs/kir.md` describes every byte.
 ///
-/// All integers are little-endian. A file is a header, a table of sections with counts and checksums,
-/// and the sections, each an array of fixed-size records.
+/// All integers are little-endian. A file is a header, a table of sections with counts and
+/// checksums, and the sections, each an array of fixed-size records.
 public enum KirFile {
     /// The version that this reader and writer know.
     public static let version: UInt32 = 1
 
-    /// The first bytes of every file. As in PNG, the first is not ASCII and line ends follow, so that
-    /// a transfer in text mode shows at once.
+    /// The first bytes of every file. As in PNG, the first is not ASCII and line ends follow, so
+    /// that a transfer in text mode shows at once.
     public static let magic: [UInt8] = [0x89, 0x4B, 0x49, 0x52, 0x0D, 0x0A, 0x1A, 0x0A]
 
     /// The file that holds `program`. Linear in its size.
@@ -18,11 +18,12 @@ public enum KirFile {
         KirEncoder(program).file()
     }
 
-    /// The program that `bytes` hold. Linear in their number, in time and in memory, whatever they are.
+    /// The program that `bytes` hold. Linear in their number, in time and in memory, whatever they
+    /// are.
     ///
-    /// What it returns is well-formed: all indices are in range and all sizes so bounded that products
-    /// of counts, strides and sizes do not overflow. Whether it follows the machine's rules is for
-    /// ``ProgramValidator`` to say.
+    /// What it returns is well-formed: all indices are in range and all sizes so bounded that
+    /// products of counts, strides and sizes do not overflow. Whether it follows the machine's rules
+    /// is for ``ProgramValidator`` to say.
     ///
     /// - Throws: ``KirError`` with the byte, or the table and entry, that is wrong.
     public static func decode(_ bytes: [UInt8]) throws(KirError) -> Program {
