@@ -21,12 +21,14 @@ struct LanguageTraceTests {
                 k.scalar.store(into: y[rows], from: part)
             }
         }
-        #expect(traced.instructions.map(\.opcode) == [
-            .dmaCopy, .tensorScalar, .dmaCopy, .dmaCopy, .tensorScalar, .dmaCopy,
-        ])
-        #expect(traced.instructions.map(\.engine) == [
-            .sync, .vector, .scalar, .sync, .vector, .scalar,
-        ])
+        #expect(
+            traced.instructions.map(\.opcode) == [
+                .dmaCopy, .tensorScalar, .dmaCopy, .dmaCopy, .tensorScalar, .dmaCopy,
+            ])
+        #expect(
+            traced.instructions.map(\.engine) == [
+                .sync, .vector, .scalar, .sync, .vector, .scalar,
+            ])
         #expect(traced.tiles.count == 2)
         let last = traced.instructions[5]
         let read = traced.patterns[Int(last.source0)]
@@ -35,7 +37,8 @@ struct LanguageTraceTests {
         #expect(written.offset == 128 * 64 * 2 && written.partitionStride == 64)
         #expect(traced.loops.map(\.name) == ["rows"])
         #expect(traced.iterationOfInstruction == [0, 0, 0, 1, 1, 1])
-        #expect(traced.lines[Int(last.line)].file == "KapokAcceleratorTests/LanguageTraceTests.swift")
+        #expect(
+            traced.lines[Int(last.line)].file == "KapokAcceleratorTests/LanguageTraceTests.swift")
         #expect(traced.lines[Int(last.line)].line == 21)
     }
 }

@@ -2,7 +2,12 @@
 public enum KernelLibrary {
     /// All of them, in the order in which they are listed.
     public static let all: [any LibraryKernel] = [
-        SoftmaxKernel()
+        MatmulKernel(),
+        SoftmaxKernel(),
+        LayerNormKernel(),
+        RMSNormKernel(),
+        TransposeKernel(),
+        SelectiveScanKernel(),
     ]
 
     /// The kernel of that name; nil when there is none.

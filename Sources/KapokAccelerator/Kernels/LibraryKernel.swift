@@ -56,7 +56,8 @@ extension LibraryKernel {
         }
     }
 
-    /// Values for all inputs by name, before they are rounded to their types: equal for equal seeds.
+    /// Values for all inputs by name, before they are rounded to their types: equal for equal
+    /// seeds.
     public func inputs(_ arguments: KernelArguments, seed: UInt64) -> [String: [Float]] {
         var result: [String: [Float]] = [:]
         let seeds = RandomStream(seed: seed)
@@ -119,8 +120,8 @@ public struct ErrorBound: Hashable, Sendable {
 }
 
 extension ElementType {
-    /// The largest relative error of rounding a number in range to this type, to nearest: half a unit in
-    /// the last place. Zero for integers.
+    /// The largest relative error of rounding a number in range to this type, to nearest: half a
+    /// unit in the last place. Zero for integers.
     var roundingError: Double {
         switch self {
         case .fp32: 0x1p-24
@@ -135,8 +136,8 @@ extension ElementType {
 }
 
 extension ElementType {
-    /// The distance between its numbers next to zero: the absolute error of rounding tiny numbers is half
-    /// of it. Zero for integers.
+    /// The distance between its numbers next to zero: the absolute error of rounding tiny numbers
+    /// is half of it. Zero for integers.
     var smallestStep: Double {
         switch self {
         case .fp32: 0x1p-149
@@ -152,7 +153,8 @@ extension ElementType {
 }
 
 extension RandomStream {
-    /// `count` numbers, uniform from `low` up to but not including `high`, from 24 random bits each.
+    /// `count` numbers, uniform from `low` up to but not including `high`, from 24 random bits
+    /// each.
     mutating func uniform(_ low: Float, _ high: Float, count: Int) -> [Float] {
         (0..<count).map { _ in
             low + (high - low) * Float(next() >> 40) * 0x1p-24

@@ -3,10 +3,11 @@ internal import KapokWorld
 
 /// Softmax over the rows of a matrix.
 ///
-/// Layout: rows lie in partitions, so that a row's maximum and sum are reductions along the free dimension
-/// and scalars of their partition. A row is read once and written once: the negated maximum becomes the
-/// bias of one activation that computes `exp(x - max)` and its sum in the same pass, and the reciprocal of
-/// the sum scales the result. Three passes over the data, on two engines that overlap between row tiles.
+/// Layout: rows lie in partitions, so that a row's maximum and sum are reductions along the free
+/// dimension and scalars of their partition. A row is read once and written once: the negated
+/// maximum becomes the bias of one activation that computes `exp(x - max)` and its sum in the same
+/// pass, and the reciprocal of the sum scales the result. Three passes over the data, on two
+/// engines that overlap between row tiles.
 struct SoftmaxKernel: LibraryKernel {
     let name = "softmax"
     let summary = "softmax over the last dimension of a matrix"
@@ -73,8 +74,8 @@ struct SoftmaxKernel: LibraryKernel {
         return ["result": result]
     }
 
-    /// Rounding of the result, plus the FP32 errors of a subtraction of magnitude 16, an exponential and a
-    /// sum, each a few units in the last place.
+    /// Rounding of the result, plus the FP32 errors of a subtraction of magnitude 16, an
+    /// exponential and a sum, each a few units in the last place.
     func bound(_ arguments: KernelArguments) -> ErrorBound {
         ErrorBound(
             absolute: arguments.type.smallestStep,

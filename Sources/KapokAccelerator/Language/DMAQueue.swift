@@ -1,13 +1,18 @@
 /// Transfers between HBM and SBUF, triggered by one engine.
 ///
-/// Each engine has a ring for loads and one for stores; a ring completes its transfers in order. Rows of
-/// 2 KiB and more use the DMA engines well; each transfer costs a descriptor generator about 600 ns.
+/// Each engine has a ring for loads and one for stores; a ring completes its transfers in order.
+/// Rows of 2 KiB and more use the DMA engines well; each transfer costs a descriptor generator
+/// about 600 ns.
 public struct DMAQueue {
     let tracer: Tracer
     let engine: Engine
 
-    /// Ring of loads and of transfers inside of SBUF, if the author does not name one; the next one is
-    /// that of stores.
+    /// Rows that a transposing transfer takes at a time; its columns fill all partitions. From the
+    /// vendor's DMA guide: multiples of 128 partitions and 16 columns of the tile.
+    static let transposeRows = 16
+
+    /// Ring of loads and of transfers inside of SBUF, if the author does not name one; the next one
+    /// is that of stores.
     private var defaultRing: Int {
         switch engine {
         case .scalar: 2
@@ -70,6 +75,18 @@ public struct DMAQueue {
                 why: "the DMA engines transpose elements of 2 or 4 bytes",
                 remedy: "transpose with the tensor engine")
         }
+        let partitions = tracer.machine.partitions
+        guard tensor.elementsPerPartition == partitions,
+            tensor.partitionCount % Self.transposeRows == 0
+        else {
+            return tracer.report(
+                .shape, at: site,
+                "a transposing transfer of \(tensor.partitionCount) x "
+                    + "\(tensor.elementsPerPartition)",
+                why: "the DMA engines transpose \(partitions) columns and a multiple of "
+                    + "\(Self.transposeRows) rows",
+                remedy: "cut the matrix that way, or transpose with the tensor engine")
+        }
         guard
             requireSameShape(
                 (tensor.elementsPerPartition, tensor.partitionCount),
@@ -107,17 +124,18 @@ public struct DMAQueue {
         tracer.report(
             .shape, at: site, "a transfer of \(from.0) x \(from.1) to \(to.0) x \(to.1)",
             why:
-                "both ends have the same rows (partitions) and elements of each; the first dimension "
-                + "of a tensor stands for partitions",
+                "both ends have the same rows (partitions) and elements of each; the first "
+                + "dimension of a tensor stands for partitions",
             remedy: "slice both ends alike; use `asRow` or `permuted` where dimensions differ")
         return false
     }
 }
 
-/// An engine that triggers transfers: `k.sync`, `k.scalar`, `k.gpsimd`, and `k` itself for `k.sync`.
+/// An engine that triggers transfers: `k.sync`, `k.scalar`, `k.gpsimd`, and `k` itself for
+/// `k.sync`.
 ///
-/// `ring` names a DMA ring (0 to 15) that no other engine uses; left out, it is the engine's ring for
-/// loads or for stores.
+/// `ring` names a DMA ring (0 to 15) that no other engine uses; left out, it is the engine's ring
+/// for loads or for stores.
 public protocol DMATrigger {
     /// The engine's transfers.
     var queue: DMAQueue { get }
@@ -148,7 +166,8 @@ extension DMATrigger {
         queue.store(tensor.region, tile.region, ring, Site(file, line))
     }
 
-    /// Copies from one tile to another through the DMA engines: from any partitions to any partitions.
+    /// Copies from one tile to another through the DMA engines: from any partitions to any
+    /// partitions.
     public func transfer<Element: TileElement>(
         into result: Tile<SBUF, Element>, from input: Tile<SBUF, Element>, ring: Int? = nil,
         file: StaticString = #fileID, line: Int = #line

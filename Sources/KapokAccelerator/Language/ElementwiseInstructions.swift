@@ -1,5 +1,5 @@
-/// The instructions that several of the elementwise engines share, on tiles without their Swift types.
-/// The engines' methods give them names and legal memory spaces.
+/// The instructions that several of the elementwise engines share, on tiles without their Swift
+/// types. The engines' methods give them names and legal memory spaces.
 struct ElementwiseInstructions {
     let tracer: Tracer
     let engine: Engine

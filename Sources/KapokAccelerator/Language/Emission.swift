@@ -1,5 +1,5 @@
-/// One instruction in the making: its operands are checked one by one, and it is recorded when all of
-/// them were legal.
+/// One instruction in the making: its operands are checked one by one, and it is recorded when all
+/// of them were legal.
 struct Emission {
     let tracer: Tracer
     let site: Site
@@ -75,8 +75,8 @@ struct Emission {
                 "\(name) with \(input.partitionCount) x \(elements) into "
                     + "\(result.partitionCount) x \(expected)",
                 why:
-                    "an elementwise instruction pairs partitions and elements (partitions x elements "
-                    + "of each)",
+                    "an elementwise instruction pairs partitions and elements (partitions x "
+                    + "elements of each)",
                 remedy: "slice the larger one, or repeat the smaller one with `repeated`")
         }
     }
@@ -98,7 +98,8 @@ struct Emission {
         }
     }
 
-    /// Resolves a scalar operand: its pattern when it is a column, else nil with the number in `number`.
+    /// Resolves a scalar operand: its pattern when it is a column, else nil with the number in
+    /// `number`.
     mutating func scalar(
         _ operand: ScalarOperand, partitions: Int, _ role: String, number: inout Float
     ) -> UInt32? {

@@ -1,6 +1,6 @@
-/// The eight general processors. They reach SBUF only, start slowly (about 150 cycles), and do what no
-/// other engine can: index patterns, selection by position, reduction across partitions. They also
-/// trigger DMA transfers, with descriptors made in software (see ``DMATrigger``).
+/// The eight general processors. They reach SBUF only, start slowly (about 150 cycles), and do what
+/// no other engine can: index patterns, selection by position, reduction across partitions. They
+/// also trigger DMA transfers, with descriptors made in software (see ``DMATrigger``).
 public struct GpSimdEngine: DMATrigger {
     let tracer: Tracer
 
@@ -10,7 +10,8 @@ public struct GpSimdEngine: DMATrigger {
         ElementwiseInstructions(tracer: tracer, engine: .gpsimd)
     }
 
-    /// `result[p, i] = base + p * perPartition + i * perElement`, `i` counted over all free dimensions.
+    /// `result[p, i] = base + p * perPartition + i * perElement`, `i` counted over all free
+    /// dimensions.
     public func iota(
         into result: Tile<SBUF, some TileElement>, base: Float = 0, perPartition: Int = 0,
         perElement: Int = 1, file: StaticString = #fileID, line: Int = #line
@@ -22,8 +23,8 @@ public struct GpSimdEngine: DMATrigger {
         emission.finish()
     }
 
-    /// `result[p, i] = input[p, i]` where `base + p * perPartition + i * perElement` compares with 0 as
-    /// `comparison` says, else `fill`: triangular masks.
+    /// `result[p, i] = input[p, i]` where `base + p * perPartition + i * perElement` compares with
+    /// 0 as `comparison` says, else `fill`: triangular masks.
     public func affineSelect(
         into result: Tile<SBUF, some TileElement>, _ input: Tile<SBUF, some TileElement>,
         base: Int, perPartition: Int, perElement: Int, _ comparison: ALUOperation,

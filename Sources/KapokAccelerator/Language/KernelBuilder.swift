@@ -13,9 +13,9 @@
 /// }
 /// ```
 ///
-/// The closure runs once; each call records an instruction with its source line. Order and addresses are
-/// the compiler's business: write down what is computed, not when. Mistakes are collected and thrown
-/// together at the end.
+/// The closure runs once; each call records an instruction with its source line. Order and
+/// addresses are the compiler's business: write down what is computed, not when. Mistakes are
+/// collected and thrown together at the end.
 public struct KernelBuilder: DMATrigger {
     let tracer: Tracer
 
@@ -127,7 +127,8 @@ public struct KernelBuilder: DMATrigger {
         tracer.loop(name, count: pieces.count, at: Site(file, line)) { body(pieces[$0]) }
     }
 
-    /// Cuts `extent` elements into pieces of `size` (the last may be shorter) and passes `body` for each.
+    /// Cuts `extent` elements into pieces of `size` (the last may be shorter) and passes `body` for
+    /// each.
     public func loop(
         _ name: String, over extent: Int, by size: Int, file: StaticString = #fileID,
         line: Int = #line, body: (TileSpan) -> Void
@@ -142,7 +143,8 @@ public struct KernelBuilder: DMATrigger {
 
     // MARK: The author's own checks
 
-    /// Notes a problem when `condition` does not hold: the way for a kernel to refuse its arguments.
+    /// Notes a problem when `condition` does not hold: the way for a kernel to refuse its
+    /// arguments.
     public func require(
         _ condition: Bool, _ what: @autoclosure () -> String, why: @autoclosure () -> String,
         remedy: @autoclosure () -> String, file: StaticString = #fileID, line: Int = #line

@@ -1,6 +1,7 @@
 /// Access patterns without duplicates: an open-addressing hash table over an array.
 ///
-/// A trace looks up two or three patterns for each instruction, so this is the inner loop of tracing.
+/// A trace looks up two or three patterns for each instruction, so this is the inner loop of
+/// tracing.
 struct PatternTable {
     /// The patterns, in the order of their first use.
     private(set) var patterns: [AccessPattern] = []

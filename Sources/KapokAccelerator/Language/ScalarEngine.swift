@@ -10,8 +10,8 @@ public struct ScalarEngine: DMATrigger {
     /// - Parameters:
     ///   - scale: one number, or one for each partition.
     ///   - bias: one number, or one for each partition.
-    ///   - sum: P x 1; gets the sum of each partition's results, before they are rounded. Then `scale`
-    ///     must be a number: the instruction has no field for both.
+    ///   - sum: P x 1; gets the sum of each partition's results, before they are rounded. Then
+    ///     `scale` must be a number: the instruction has no field for both.
     public func activation(
         _ function: Activation, into result: Tile<some TileSpace, some TileElement>,
         _ input: Tile<some TileSpace, some TileElement>, scale: ScalarOperand = 1,

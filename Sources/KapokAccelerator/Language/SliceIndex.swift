@@ -1,5 +1,5 @@
-/// What may stand in the brackets of a tile or a tensor: a number, a range, `.all`, `.every(2)`, or a
-/// ``TileSpan``.
+/// What may stand in the brackets of a tile or a tensor: a number, a range, `.all`, `.every(2)`, or
+/// a ``TileSpan``.
 public protocol SliceIndex {
     /// What it means for a dimension of `extent` elements. Bounds are checked by the caller.
     func resolved(extent: Int) -> ResolvedSlice

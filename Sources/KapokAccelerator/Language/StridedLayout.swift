@@ -113,8 +113,8 @@ struct StridedLayout: Sendable {
         }
     }
 
-    /// Drops dimensions of one element and joins those that one stride covers, from `first` on: equal
-    /// accesses get equal patterns, and more fit into four dimensions.
+    /// Drops dimensions of one element and joins those that one stride covers, from `first` on:
+    /// equal accesses get equal patterns, and more fit into four dimensions.
     mutating func simplify(from first: Int) {
         var dimension = first
         while dimension < rank {

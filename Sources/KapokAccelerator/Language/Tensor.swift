@@ -1,7 +1,7 @@
 /// A tensor in HBM, or a part of one.
 ///
-/// Brackets and views never copy. In a transfer, dimension 0 of a view meets the partitions of the tile,
-/// the others its free dimensions.
+/// Brackets and views never copy. In a transfer, dimension 0 of a view meets the partitions of the
+/// tile, the others its free dimensions.
 public struct Tensor<Element: TileElement> {
     let tracer: Tracer
     let region: TensorRegion
@@ -14,7 +14,8 @@ public struct Tensor<Element: TileElement> {
     /// Elements in each dimension.
     public var shape: [Int] { region.layout.shape }
 
-    /// A part of it: one index for each dimension from the first on. A number removes its dimension.
+    /// A part of it: one index for each dimension from the first on. A number removes its
+    /// dimension.
     public subscript(
         _ index0: some SliceIndex, file file: StaticString = #fileID, line line: Int = #line
     ) -> Tensor {
@@ -59,7 +60,8 @@ public struct Tensor<Element: TileElement> {
         }
     }
 
-    /// A new first dimension of `count`, each with the whole view: `count` partitions get the same data.
+    /// A new first dimension of `count`, each with the whole view: `count` partitions get the same
+    /// data.
     public func broadcast(
         partitions count: Int, file: StaticString = #fileID, line: Int = #line
     ) -> Tensor {
@@ -129,8 +131,8 @@ public struct Tensor<Element: TileElement> {
             tracer.report(
                 .shape, at: site, "a tensor of shape \(shape) cannot be seen that way",
                 why:
-                    "dimensions are numbered from 0, are split without remainder, merged only where "
-                    + "one stride covers both, and there are at most \(StridedLayout.maximumRank)",
+                    "dimensions are numbered from 0, are split without remainder, merged only "
+                    + "where one stride covers both, and there are at most \(StridedLayout.maximumRank)",
                 remedy: "check the dimension's number and size")
             region.isValid = false
         }

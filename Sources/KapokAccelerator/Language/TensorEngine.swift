@@ -1,8 +1,9 @@
 /// The tensor engine: a systolic array of 128 rows (the contraction dimension) and 128 columns.
 ///
-/// A *stationary* matrix (K partitions x M columns) is loaded into the array; a *moving* matrix (K x N)
-/// streams through it and gives M partitions x N in PSUM. Both lie in SBUF: operands in PSUM do not
-/// compile. The short operand is best made the moving one, for its time is `max(N, 64)` cycles.
+/// A *stationary* matrix (K partitions x M columns) is loaded into the array; a *moving* matrix (K
+/// x N) streams through it and gives M partitions x N in PSUM. Both lie in SBUF: operands in PSUM
+/// do not compile. The short operand is best made the moving one, for its time is `max(N, 64)`
+/// cycles.
 public struct TensorEngine {
     let tracer: Tracer
 
@@ -21,8 +22,8 @@ public struct TensorEngine {
             isDouble: false, Site(file, line))
     }
 
-    /// `result = or += stationary^T moving` with the stationary matrix that the previous instruction of
-    /// the tensor engine used: it is not loaded again.
+    /// `result = or += stationary^T moving` with the stationary matrix that the previous
+    /// instruction of the tensor engine used: it is not loaded again.
     public func multiply<Element: MatrixElement>(
         into result: Tile<PSUM, FP32>, stationary: Tile<SBUF, Element>,
         moving: Tile<SBUF, Element>, accumulate: Bool = false, file: StaticString = #fileID,
@@ -33,8 +34,9 @@ public struct TensorEngine {
             accumulate: accumulate, isDouble: false, Site(file, line))
     }
 
-    /// As ``matmul(into:stationary:moving:accumulate:file:line:)`` with two FP8 rows a partition at once:
-    /// `stationary` is K/2 x 2 x M and `moving` K/2 x 2 x N, K up to 256, in the time of one row.
+    /// As ``matmul(into:stationary:moving:accumulate:file:line:)`` with two FP8 rows a partition at
+    /// once: `stationary` is K/2 x 2 x M and `moving` K/2 x 2 x N, K up to 256, in the time of one
+    /// row.
     public func matmulDouble<Element: FP8Element>(
         into result: Tile<PSUM, FP32>, stationary: Tile<SBUF, Element>,
         moving: Tile<SBUF, Element>, accumulate: Bool = false, file: StaticString = #fileID,
@@ -45,7 +47,8 @@ public struct TensorEngine {
             isDouble: true, Site(file, line))
     }
 
-    /// `result = moving^T`, bit by bit: K x N becomes N x K. Loads the identity matrix and multiplies.
+    /// `result = moving^T`, bit by bit: K x N becomes N x K. Loads the identity matrix and
+    /// multiplies.
     ///
     /// - Parameter identity: K x K or larger, see ``KernelBuilder/identity(of:file:line:)``.
     public func transpose<Element: MatrixElement>(

@@ -1,8 +1,8 @@
 /// A tile, or a part of one, in the memory `Space` with elements of the type `Element`.
 ///
-/// Dimension 0 is that of partitions; the others are free. A tile is made by ``KernelBuilder``: fresh
-/// memory each time the line is passed, alive from its first to its last use. Brackets take parts of it
-/// and never copy: `tile[0..<64, .every(2)]`, `tile[.all, span]`.
+/// Dimension 0 is that of partitions; the others are free. A tile is made by ``KernelBuilder``:
+/// fresh memory each time the line is passed, alive from its first to its last use. Brackets take
+/// parts of it and never copy: `tile[0..<64, .every(2)]`, `tile[.all, span]`.
 public struct Tile<Space: TileSpace, Element: TileElement> {
     let tracer: Tracer
     let region: TileRegion
@@ -65,8 +65,8 @@ public struct Tile<Space: TileSpace, Element: TileElement> {
         }
     }
 
-    /// The part that a ragged edge leaves: the first `rows.count` partitions and, if given, the first
-    /// `columns.count` elements of the first free dimension.
+    /// The part that a ragged edge leaves: the first `rows.count` partitions and, if given, the
+    /// first `columns.count` elements of the first free dimension.
     public func masked(
         _ rows: TileSpan, _ columns: TileSpan? = nil, file: StaticString = #fileID,
         line: Int = #line
@@ -75,8 +75,8 @@ public struct Tile<Space: TileSpace, Element: TileElement> {
         return self[..<rows.count, ..<columns.count, file: file, line: line]
     }
 
-    /// Cuts free dimension `dimension` (1 or more) into pieces of `inner` elements: the dimension of
-    /// pieces, then that inside a piece.
+    /// Cuts free dimension `dimension` (1 or more) into pieces of `inner` elements: the dimension
+    /// of pieces, then that inside a piece.
     public func split(
         _ dimension: Int, inner: Int, file: StaticString = #fileID, line: Int = #line
     ) -> Tile {
@@ -95,8 +95,8 @@ public struct Tile<Space: TileSpace, Element: TileElement> {
         }
     }
 
-    /// Exchanges free dimensions: dimension `i` of the result is dimension `order[i - 1]` of the tile.
-    /// Nothing moves; only the order of access changes.
+    /// Exchanges free dimensions: dimension `i` of the result is dimension `order[i - 1]` of the
+    /// tile. Nothing moves; only the order of access changes.
     public func permuted(
         _ order: [Int], file: StaticString = #fileID, line: Int = #line
     ) -> Tile {
@@ -107,8 +107,8 @@ public struct Tile<Space: TileSpace, Element: TileElement> {
         }
     }
 
-    /// Repeats each element `count` times in a new innermost free dimension, without copying: a column
-    /// of one element a partition becomes a row.
+    /// Repeats each element `count` times in a new innermost free dimension, without copying: a
+    /// column of one element a partition becomes a row.
     public func repeated(
         _ count: Int, file: StaticString = #fileID, line: Int = #line
     ) -> Tile {

@@ -1,6 +1,7 @@
 /// Records what a kernel does: the state behind ``KernelBuilder`` and its engines.
 final class Tracer {
-    /// Instructions of one trace at most: 32 times the naive large matmul of the published tutorial.
+    /// Instructions of one trace at most: 32 times the naive large matmul of the published
+    /// tutorial.
     static let maximumInstructions = 1 << 24
     /// Tensors of one trace at most: what the field of an access pattern can number.
     static let maximumTensors = Int(UInt16.max)
@@ -138,7 +139,8 @@ final class Tracer {
         kernel.iterationOfInstruction.append(iteration)
     }
 
-    /// The pattern of a tile that is read; nil, with a problem noted, when nothing was written to it.
+    /// The pattern of a tile that is read; nil, with a problem noted, when nothing was written to
+    /// it.
     func reading(_ region: TileRegion, at site: Site) -> UInt32? {
         guard isWritten[Int(region.tile)] else {
             let tile = kernel.tiles[Int(region.tile)]

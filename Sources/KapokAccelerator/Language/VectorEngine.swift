@@ -1,7 +1,7 @@
 /// The vector engine: elementwise work and reductions on 128 lanes, in SBUF and PSUM.
 ///
-/// Operands may have different types; it computes in FP32 and rounds when it writes. Results come first,
-/// as `into:`.
+/// Operands may have different types; it computes in FP32 and rounds when it writes. Results come
+/// first, as `into:`.
 public struct VectorEngine {
     let tracer: Tracer
 
@@ -148,7 +148,8 @@ public struct VectorEngine {
 
     // MARK: Along the free dimensions
 
-    /// Reduces the innermost elements of each partition: `result` has as many elements as groups remain.
+    /// Reduces the innermost elements of each partition: `result` has as many elements as groups
+    /// remain.
     ///
     /// - Parameter negate: gives the negative of the reduction.
     public func reduce(
@@ -160,8 +161,8 @@ public struct VectorEngine {
             operation, result.region, input.region, negate: negate, Site(file, line))
     }
 
-    /// `result[i] = (decay[i] operation0 result[i - 1]) operation1 input[i]`, beginning with `initial`: a
-    /// linear recurrence along the free dimension for the default operations.
+    /// `result[i] = (decay[i] operation0 result[i - 1]) operation1 input[i]`, beginning with
+    /// `initial`: a linear recurrence along the free dimension for the default operations.
     public func scan(
         into result: Tile<some TileSpace, some TileElement>,
         decay: Tile<some TileSpace, some TileElement>,

@@ -1,7 +1,9 @@
 extension VectorEngine {
-    /// Elements of one group of ``statistics(into:_:file:line:)``, by the instruction's documentation.
+    /// Elements of one group of ``statistics(into:_:file:line:)``, by the instruction's
+    /// documentation.
     public static let maximumStatisticsElements = 512
-    /// Elements that ``largest8(into:_:file:line:)`` looks through, by the instruction's documentation.
+    /// Elements that ``largest8(into:_:file:line:)`` looks through, by the instruction's
+    /// documentation.
     public static let largest8Elements = 8...16_384
 
     /// Count, mean and sum of squared deviations of each partition's elements (at most 512), into
@@ -57,8 +59,8 @@ extension VectorEngine {
         emission.finish()
     }
 
-    /// Where in `input` the eight `values` of each partition stand; for equal values the next occurrence
-    /// each.
+    /// Where in `input` the eight `values` of each partition stand; for equal values the next
+    /// occurrence each.
     public func findIndex8(
         into result: Tile<SBUF, Unsigned32>, values: Tile<SBUF, some TileElement>,
         in input: Tile<some TileSpace, some TileElement>, file: StaticString = #fileID,
