@@ -6,6 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fp32_tile.h"
+#include "sgemm.h"
+
 /// CRC-64/NVME (NVM Express NVM Command Set 1.0, "64b CRC"; also called Rocksoft): polynomial
 /// AD93D23594C93659, reflected, start and final value all ones; "123456789" gives
 /// AE8B14860A799888.
