@@ -1,5 +1,9 @@
 /// Turns a traced kernel into a program: places tiles, orders instructions, and lets them wait for
 /// each other where they must.
+///
+/// Tiles are placed for the author's order first. Whatever follows from the places (a buffer cannot be
+/// filled before its last tile has been read) is a dependence like those of the data, so every order that
+/// respects the dependences is right, and needs no more memory. Orders are then tried in simulation.
 public struct Compiler: Sendable {
     /// The machine that it compiles for.
     public let machine: Machine
@@ -16,9 +20,15 @@ public struct Compiler: Sendable {
     /// - Throws: ``CompilerError`` with the author's line and a remedy, when tiles do not fit into
     ///   SBUF or PSUM, or the kernel reads what was never written.
     public func compile(_ kernel: TracedKernel) throws(CompilerError) -> CompiledKernel {
-        throw CompilerError(
-            kind: .malformedKernel, line: nil, problem: "\(kernel.name) has no instructions",
-            remedy: "Trace a kernel first")
+        let source = try WorkingKernel(kernel)
+        var template = Program(name: kernel.name, machine: machine.description.name)
+        template.parameters = kernel.parameters
+        template.lines = kernel.lines
+        template.loops = kernel.loops
+        template.iterations = kernel.iterations
+        var search = ScheduleSearch(
+            source, template: template, machine: machine, options: options)
+        return try search.run()
     }
 }
 

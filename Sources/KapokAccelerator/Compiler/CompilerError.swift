@@ -14,6 +14,8 @@ public struct CompilerError: Error, Hashable, Sendable, CustomStringConvertible 
         case uninitialisedRead
         /// A multiplication has no stationary matrix.
         case noStationaryMatrix
+        /// No program could be simulated: a fault of the compiler, or limits that leave it no choice.
+        case notSimulated
     }
 
     /// What went wrong.

@@ -1,0 +1,99 @@
+/// A kernel with its tiles in their places, and the dependences that follow from that.
+struct MemoryLayout: Sendable {
+    /// The pools with their buffers.
+    var pools: [TilePool]
+    /// Where each tile lies.
+    var placement: TilePlacement
+    /// The kernel's patterns, with addresses.
+    var patterns: [AccessPattern]
+    /// All dependences among the kernel's instructions.
+    var dependences: DependenceGraph
+
+    init(_ kernel: WorkingKernel, _ lifetimes: TileLifetimes, pools: [TilePool]) {
+        self.pools = pools
+        placement = TilePlacement(pools, lifetimes: lifetimes, tileCount: kernel.tiles.count)
+        patterns = placement.relocate(kernel.patterns)
+        dependences = DependenceGraph(
+            kernel.instructions, patterns: patterns, tensors: kernel.tensors)
+    }
+
+    /// What reports say about the pools.
+    func report(_ kernel: WorkingKernel) -> [BufferPool] {
+        pools.map { pool in
+            let first = kernel.tiles[Int(pool.tiles[0])]
+            return BufferPool(
+                name: first.name, line: kernel.lines.known(first.line), space: pool.space,
+                bytesPerPartition: pool.slotBytes, tiles: pool.tiles.count, live: pool.live,
+                buffers: pool.buffers)
+        }
+    }
+
+    /// The program's table of tiles, without first and last uses.
+    func tiles(_ kernel: WorkingKernel) -> [TileAllocation] {
+        kernel.tiles.indices.map { index in
+            let tile = kernel.tiles[index]
+            return TileAllocation(
+                name: tile.name, space: tile.space, partitionStart: placement.partitions[index],
+                partitionCount: tile.partitionCount, offset: placement.offsets[index],
+                bytesPerPartition: tile.bytesPerPartition, type: tile.type, line: tile.line)
+        }
+    }
+}
+
+/// Finds places for a kernel's tiles: pools by line while memory suffices, then pools that share more.
+struct MemoryPlanner {
+    private let kernel: WorkingKernel
+    private let lifetimes: TileLifetimes
+    private let machine: Machine
+    private let maximumExtra: Int
+
+    init(_ kernel: WorkingKernel, machine: Machine, maximumExtra: Int) {
+        self.kernel = kernel
+        lifetimes = TileLifetimes(kernel)
+        self.machine = machine
+        self.maximumExtra = maximumExtra
+    }
+
+    /// A layout; nil when SBUF does not suffice.
+    ///
+    /// - Parameter share: how much of the memory that is left goes to more buffers, 0 to 1.
+    /// - Throws: ``CompilerError`` when PSUM does not suffice.
+    func layout(share: Double) throws(CompilerError) -> MemoryLayout? {
+        guard let sbuf = sbufPools(share: share) else { return nil }
+        let psum = try psumPools(share: share)
+        return MemoryLayout(kernel, lifetimes, pools: sbuf + psum)
+    }
+
+    private func sbufPools(share: Double) -> [TilePool]? {
+        for (sharing, stacks) in [
+            (PoolSharing.line, false), (.line, true), (.size, false), (.size, true),
+        ] {
+            let pools = TilePools(
+                kernel, lifetimes, machine: machine, sharing: sharing, stacks: stacks)
+            let plan = BufferPlan(
+                pools.sbuf, capacity: machine.sbufBytesPerPartition, maximumExtra: maximumExtra)
+            if let solved = plan.solve(share: share) { return solved }
+        }
+        return nil
+    }
+
+    private func psumPools(share: Double) throws(CompilerError) -> [TilePool] {
+        for sharing in [PoolSharing.line, .size] {
+            var pools = TilePools(
+                kernel, lifetimes, machine: machine, sharing: sharing, stacks: false
+            ).psum
+            for sharesBanks in [false, true] {
+                for index in pools.indices { pools[index].sharesBanks = sharesBanks }
+                let plan = BufferPlan(
+                    pools, capacity: machine.psumBytesPerPartition, maximumExtra: maximumExtra)
+                if let solved = plan.solve(share: share) { return solved }
+            }
+        }
+        throw MemoryOverflow(kernel, lifetimes, machine).error(in: .psum)
+    }
+
+    /// What does not fit into SBUF, as an error.
+    func sbufOverflow() -> CompilerError {
+        MemoryOverflow(kernel, lifetimes, machine).error(in: .sbuf)
+    }
+}
