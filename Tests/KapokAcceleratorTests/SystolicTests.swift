@@ -134,3 +134,59 @@ struct SystolicTests {
         return c
     }
 }
+
+@Suite("Film of a systolic array")
+struct SystolicAnimationTests {
+    private func problem(
+        _ dataflow: SystolicDataflow, _ mode: SystolicMode
+    ) throws -> SystolicProblem {
+        try SystolicProblem(
+            m: 3, k: 5, n: 4, rows: 3, columns: 2, dataflow: dataflow, mode: mode)
+    }
+
+    @Test(
+        "every value goes one element further in each cycle, and works with those it meets",
+        arguments: SystolicDataflow.allCases, SystolicMode.allCases)
+    func tracks(dataflow: SystolicDataflow, mode: SystolicMode) throws {
+        let problem = try problem(dataflow, mode)
+        let a = (1...Int32(problem.m * problem.k)).map { $0 }
+        let b = (1...Int32(problem.k * problem.n)).map { $0 }
+        let trace = SystolicTrace(recording: try SystolicArray(problem, a: a, b: b))
+        #expect(trace.cycles == problem.cycles)
+        for track in trace.tracks {
+            for (row, next) in zip(track.rows, track.rows.dropFirst()) {
+                #expect((0...1).contains(next - row))
+            }
+            for (column, next) in zip(track.columns, track.columns.dropFirst()) {
+                #expect((0...1).contains(next - column))
+            }
+        }
+        let worked = trace.worked.reduce(0) { $0 + $1.cycles.count }
+        #expect(worked == problem.foldCount * problem.steps * problem.rows * problem.columns)
+        let entered = trace.tracks.count { $0.kind == .left }
+        #expect(entered == problem.foldCount * problem.steps * problem.rows)
+    }
+
+    @Test("the document is a closed SVG that needs nothing from outside")
+    func document() throws {
+        let svg = try SystolicAnimation(problem(.weightStationary, .background)).svg
+        #expect(svg.hasPrefix("<svg ") && svg.hasSuffix("</svg>\n"))
+        #expect(svg.count(of: "<g ") == svg.count(of: "</g>"))
+        #expect(svg.count(of: "<text ") == svg.count(of: "</text>"))
+        #expect(!svg.contains("href") && !svg.contains("<script"))
+        #expect(svg.contains(">cycle 0<") && svg.contains("animateTransform"))
+    }
+
+    @Test("an array that is too large to be watched is refused with the limit")
+    func refusal() throws {
+        let large = try SystolicProblem(
+            m: 4, k: 4, n: 4, rows: 16, columns: 4, dataflow: .weightStationary)
+        #expect(throws: SystolicError.tooLarge("rows of an animated array", 16, limit: 8)) {
+            try SystolicAnimation(large)
+        }
+    }
+}
+
+extension String {
+    fileprivate func count(of part: String) -> Int { ranges(of: part).count }
+}

@@ -19,6 +19,8 @@ struct OutputGrid<Value: SystolicValue>: Sendable {
     private(set) var token: [SystolicToken]
     private(set) var sum: [Value]
     private(set) var output: [Value]
+    /// Which row of which fold stands in each output register.
+    private(set) var outputToken: [SystolicToken]
     /// What has left the array.
     private(set) var sums: [Value]
 
@@ -47,6 +49,7 @@ struct OutputGrid<Value: SystolicValue>: Sendable {
         sum = leftRegister
         output = leftRegister
         token = Array(repeating: .none, count: count)
+        outputToken = token
         sums = Array(repeating: .zero, count: m * n)
         stream = SkewLine(length: problem.rows)
         topStream = SkewLine(length: problem.columns)
@@ -86,6 +89,9 @@ struct OutputGrid<Value: SystolicValue>: Sendable {
                 let shiftStep = cycle &- drainStart[column]
                 if isShifted, drainStart[column] != .min, shiftStep >= 0, shiftStep < row {
                     output[index] = output[index - columns]
+                    outputToken[index] = outputToken[index - columns]
+                } else if isShifted, shiftStep == row {
+                    outputToken[index] = .none
                 }
                 guard arrived.isPresent else { continue }
                 sum[index] = .multiplyAdd(arrived.step == 0 ? .zero : sum[index], x, y)
@@ -113,6 +119,7 @@ struct OutputGrid<Value: SystolicValue>: Sendable {
     ) {
         guard isShifted else { return takeOut(sum[index], row, column, fold: fold) }
         output[index] = sum[index]
+        outputToken[index] = SystolicToken(fold: Int32(fold), step: Int32(row))
         if row == problem.rows - 1 {
             drainFold[column] = fold
             drainStart[column] = cycle + 1

@@ -18,6 +18,8 @@ struct StationaryGrid<Value: SystolicValue>: Sendable {
     /// The registers of all elements, row by row.
     private(set) var active: [Value]
     private(set) var shadow: [Value]
+    /// Which row of which fold stands in each shadow register.
+    private(set) var shadowToken: [SystolicToken]
     private(set) var movingRegister: [Value]
     private(set) var movingToken: [SystolicToken]
     private(set) var sum: [Value]
@@ -56,6 +58,7 @@ struct StationaryGrid<Value: SystolicValue>: Sendable {
         let count = problem.rows * problem.columns
         active = Array(repeating: .zero, count: count)
         shadow = active
+        shadowToken = Array(repeating: .none, count: count)
         movingRegister = active
         sum = active
         movingToken = Array(repeating: .none, count: count)
@@ -66,12 +69,6 @@ struct StationaryGrid<Value: SystolicValue>: Sendable {
     }
 
     var isFinished: Bool { leaving == problem.foldCount }
-
-    /// What column `column` takes in at the top in `cycle`, as its step (0 is the last row of the
-    /// stationary matrix).
-    func loadToken(column: Int, cycle: Int) -> SystolicToken {
-        loads.token(lane: column, cycle: cycle)
-    }
 
     mutating func step(cycle: Int) {
         if isRegistered { collect() }
@@ -128,12 +125,23 @@ struct StationaryGrid<Value: SystolicValue>: Sendable {
                     let above = row == 0 ? .zero : sum[index - columns]
                     sum[index] = .multiplyAdd(above, active[index], value)
                 }
-                let load = loads.token(lane: column, cycle: cycle)
-                if load.isPresent, load.step >= row {
-                    shadow[index] =
-                        row == 0 ? stationaryValue(load, column) : shadow[index - columns]
-                }
+                load(row: row, column: column, cycle: cycle)
             }
+        }
+    }
+
+    /// One clock of a shadow register: row r takes part from step r of its column's load on.
+    private mutating func load(row: Int, column: Int, cycle: Int) {
+        let load = loads.token(lane: column, cycle: cycle)
+        guard load.isPresent, load.step >= row else { return }
+        let index = row * problem.columns + column
+        if row == 0 {
+            let stationaryRow = problem.rows - 1 - Int(load.step)
+            shadow[index] = stationaryValue(load, stationaryRow, column)
+            shadowToken[index] = SystolicToken(fold: load.fold, step: Int32(stationaryRow))
+        } else {
+            shadow[index] = shadow[index - problem.columns]
+            shadowToken[index] = shadowToken[index - problem.columns]
         }
     }
 
@@ -143,10 +151,10 @@ struct StationaryGrid<Value: SystolicValue>: Sendable {
         return moving.value(movingValues, Int(token.step), fold.rows.lowerBound + row)
     }
 
-    private func stationaryValue(_ token: SystolicToken, _ column: Int) -> Value {
+    private func stationaryValue(_ token: SystolicToken, _ row: Int, _ column: Int) -> Value {
         let fold = problem.fold(Int(token.fold))
-        let row = fold.rows.lowerBound + problem.rows - 1 - Int(token.step)
-        return stationary.value(stationaryValues, row, fold.columns.lowerBound + column)
+        return stationary.value(
+            stationaryValues, fold.rows.lowerBound + row, fold.columns.lowerBound + column)
     }
 
     /// Takes out what stands in the bottom row.

@@ -63,13 +63,15 @@ public struct SystolicArray<Value: SystolicValue>: Sendable {
         if let stationary {
             return SystolicElement(
                 token: stationary.movingToken[index], stationary: stationary.active[index],
-                next: stationary.shadow[index], left: stationary.movingRegister[index], top: .zero,
+                next: stationary.shadow[index], nextToken: stationary.shadowToken[index],
+                left: stationary.movingRegister[index], top: .zero,
                 sum: stationary.sum[index])
         }
         guard let output else { return SystolicElement(token: .none) }
         return SystolicElement(
             token: output.token[index], next: output.output[index],
-            left: output.leftRegister[index], top: output.topRegister[index],
+            nextToken: output.outputToken[index], left: output.leftRegister[index],
+            top: output.topRegister[index],
             sum: output.sum[index])
     }
 }
@@ -82,6 +84,8 @@ public struct SystolicElement<Value: SystolicValue>: Hashable, Sendable {
     public var stationary: Value = .zero
     /// The value that is on its way to become stationary, or the result that is shifted out.
     public var next: Value = .zero
+    /// Which row of which fold `next` belongs to.
+    public var nextToken: SystolicToken = .none
     /// What came from the left.
     public var left: Value = .zero
     /// What came from above (output-stationary arrays).

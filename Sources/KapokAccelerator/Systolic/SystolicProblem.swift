@@ -78,6 +78,8 @@ public enum SystolicError: Error, Hashable, Sendable, CustomStringConvertible {
     case wrongCount(operand: String, values: Int, expected: Int)
     /// The problem is too large for what was asked: what, how large, and the limit.
     case tooLarge(String, Int, limit: Int)
+    /// A stepped array gave something else than expected: what, and both values.
+    case unequal(String, stepped: Int, expected: Int)
 
     public var description: String {
         switch self {
@@ -87,6 +89,8 @@ public enum SystolicError: Error, Hashable, Sendable, CustomStringConvertible {
             "\(operand) has \(values) values, its shape needs \(expected)"
         case .tooLarge(let what, let value, let limit):
             "\(what): \(value), at most \(limit)"
+        case .unequal(let what, let stepped, let expected):
+            "\(what): the stepped array says \(stepped), expected \(expected)"
         }
     }
 }
