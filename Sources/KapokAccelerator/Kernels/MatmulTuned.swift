@@ -45,25 +45,31 @@ extension MatrixProduct {
     }
 
     /// Loads tiles of K and some columns of an operand with one transfer; a last one that is not
-    /// full gets its own.
+    /// full gets its own. Tiles and transfers belong to the calling line: left and right ones do
+    /// not share buffers.
     private func load(
-        _ operand: Tensor<Element>, _ inner: TileSpan, _ columns: TileSpan, name: String
+        _ operand: Tensor<Element>, _ inner: TileSpan, _ columns: TileSpan, name: String,
+        file: StaticString = #fileID, line: Int = #line
     ) -> OperandChunk<Element> {
         let full = inner.count / tileK
         let rest = inner.count % tileK
         var chunk = OperandChunk<Element>()
         if full > 0 {
-            let tile = k.sbuf(name, [tileK, full, columns.count], Element.self)
+            let tile = k.sbuf(
+                name, [tileK, full, columns.count], Element.self, file: file, line: line)
             let rows = inner.start..<(inner.start + full * tileK)
             k.load(
                 into: tile,
-                from: operand[rows, columns].split(0, inner: tileK).permuted([1, 0, 2]))
+                from: operand[rows, columns].split(0, inner: tileK).permuted([1, 0, 2]), file: file,
+                line: line)
             for index in 0..<full { chunk.tiles.append(tile[.all, index]) }
         }
         if rest > 0 {
-            let tile = k.sbuf("\(name)Edge", [rest, columns.count], Element.self)
+            let tile = k.sbuf(
+                "\(name)Edge", [rest, columns.count], Element.self, file: file, line: line)
             let start = inner.start + full * tileK
-            k.load(into: tile, from: operand[start..<(start + rest), columns])
+            k.load(
+                into: tile, from: operand[start..<(start + rest), columns], file: file, line: line)
             chunk.tiles.append(tile)
         }
         return chunk

@@ -70,14 +70,17 @@ extension MatrixProduct {
 
     // MARK: Steps v2 to v4
 
-    /// All tiles along K of some columns of an operand, each by a transfer of its own.
+    /// All tiles along K of some columns of an operand, each by a transfer of its own. Tiles and
+    /// transfers belong to the calling line.
     private func loadTiles(
-        of operand: Tensor<Element>, _ columns: TileSpan, name: String
+        of operand: Tensor<Element>, _ columns: TileSpan, name: String,
+        file: StaticString = #fileID, line: Int = #line
     ) -> [Tile<SBUF, Element>] {
         var tiles: [Tile<SBUF, Element>] = []
         k.loop("load \(name)", over: depth, by: tileK) { inner in
-            let tile = k.sbuf(name, [inner.count, columns.count], Element.self)
-            k.load(into: tile, from: operand[inner, columns])
+            let tile = k.sbuf(
+                name, [inner.count, columns.count], Element.self, file: file, line: line)
+            k.load(into: tile, from: operand[inner, columns], file: file, line: line)
             tiles.append(tile)
         }
         return tiles

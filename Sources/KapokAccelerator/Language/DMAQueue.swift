@@ -1,8 +1,7 @@
 /// Transfers between HBM and SBUF, triggered by one engine.
 ///
-/// Each engine has a ring for loads and one for stores; a ring completes its transfers in order.
-/// Rows of 2 KiB and more use the DMA engines well; each transfer costs a descriptor generator
-/// about 600 ns.
+/// Rows of 2 KiB and more use the DMA engines well; each transfer costs a descriptor generator about
+/// 600 ns. Which ring carries a transfer is the compiler's business.
 public struct DMAQueue {
     let tracer: Tracer
     let engine: Engine
@@ -11,17 +10,7 @@ public struct DMAQueue {
     /// vendor's DMA guide: multiples of 128 partitions and 16 columns of the tile.
     static let transposeRows = 16
 
-    /// Ring of loads and of transfers inside of SBUF, if the author does not name one; the next one
-    /// is that of stores.
-    private var defaultRing: Int {
-        switch engine {
-        case .scalar: 2
-        case .gpsimd: 4
-        default: 0
-        }
-    }
-
-    func load(_ tile: TileRegion, _ tensor: TensorRegion, _ ring: Int?, _ site: Site) {
+    func load(_ tile: TileRegion, _ tensor: TensorRegion, _ site: Site) {
         guard tile.isValid, tensor.isValid, requireSBUF(tile, site),
             requireSameShape(
                 (tensor.partitionCount, tensor.elementsPerPartition),
@@ -29,10 +18,10 @@ public struct DMAQueue {
             let source = tracer.reading(tensor, at: site),
             let destination = tracer.writing(tile, at: site)
         else { return }
-        transfer(.dmaCopy, destination, source, ring ?? defaultRing, site)
+        transfer(.dmaCopy, destination, source, site)
     }
 
-    func store(_ tensor: TensorRegion, _ tile: TileRegion, _ ring: Int?, _ site: Site) {
+    func store(_ tensor: TensorRegion, _ tile: TileRegion, _ site: Site) {
         guard tile.isValid, tensor.isValid, requireSBUF(tile, site),
             requireSameShape(
                 (tile.partitionCount, tile.layout.elements()),
@@ -40,10 +29,10 @@ public struct DMAQueue {
             let source = tracer.reading(tile, at: site),
             let destination = tracer.writing(tensor, at: site)
         else { return }
-        transfer(.dmaCopy, destination, source, ring ?? defaultRing + 1, site)
+        transfer(.dmaCopy, destination, source, site)
     }
 
-    func move(_ result: TileRegion, _ input: TileRegion, _ ring: Int?, _ site: Site) {
+    func move(_ result: TileRegion, _ input: TileRegion, _ site: Site) {
         guard result.isValid, input.isValid, requireSBUF(result, site), requireSBUF(input, site),
             requireSameShape(
                 (input.partitionCount, input.layout.elements()),
@@ -51,10 +40,10 @@ public struct DMAQueue {
             let source = tracer.reading(input, at: site),
             let destination = tracer.writing(result, at: site)
         else { return }
-        transfer(.dmaCopy, destination, source, ring ?? defaultRing, site)
+        transfer(.dmaCopy, destination, source, site)
     }
 
-    func move(_ result: TensorRegion, _ input: TensorRegion, _ ring: Int?, _ site: Site) {
+    func move(_ result: TensorRegion, _ input: TensorRegion, _ site: Site) {
         guard result.isValid, input.isValid,
             requireSameShape(
                 (input.partitionCount, input.elementsPerPartition),
@@ -62,11 +51,11 @@ public struct DMAQueue {
             let source = tracer.reading(input, at: site),
             let destination = tracer.writing(result, at: site)
         else { return }
-        transfer(.dmaCopy, destination, source, ring ?? defaultRing + 1, site)
+        transfer(.dmaCopy, destination, source, site)
     }
 
     func loadTransposed(
-        _ tile: TileRegion, _ tensor: TensorRegion, _ ring: Int?, _ site: Site
+        _ tile: TileRegion, _ tensor: TensorRegion, _ site: Site
     ) {
         guard tile.isValid, tensor.isValid, requireSBUF(tile, site) else { return }
         guard tile.type.byteCount == 2 || tile.type.byteCount == 4 else {
@@ -94,17 +83,15 @@ public struct DMAQueue {
             let source = tracer.reading(tensor, at: site),
             let destination = tracer.writing(tile, at: site)
         else { return }
-        transfer(.dmaTranspose, destination, source, ring ?? defaultRing, site)
+        transfer(.dmaTranspose, destination, source, site)
     }
 
     private func transfer(
-        _ opcode: Opcode, _ destination: UInt32, _ source: UInt32, _ ring: Int, _ site: Site
+        _ opcode: Opcode, _ destination: UInt32, _ source: UInt32, _ site: Site
     ) {
-        guard tracer.claim(ring: ring, for: engine, at: site) else { return }
         var instruction = Instruction(opcode, on: engine)
         instruction.destination = destination
         instruction.source0 = source
-        instruction.ring = UInt8(ring)
         tracer.append(instruction, at: site)
     }
 
@@ -144,43 +131,43 @@ public protocol DMATrigger {
 extension DMATrigger {
     /// Reads `tensor` into `tile`: dimension 0 of the tensor meets the partitions.
     public func load<Element: TileElement>(
-        into tile: Tile<SBUF, Element>, from tensor: Tensor<Element>, ring: Int? = nil,
+        into tile: Tile<SBUF, Element>, from tensor: Tensor<Element>,
         file: StaticString = #fileID, line: Int = #line
     ) {
-        queue.load(tile.region, tensor.region, ring, Site(file, line))
+        queue.load(tile.region, tensor.region, Site(file, line))
     }
 
     /// Reads a matrix into `tile` with rows and columns exchanged (2-byte and 4-byte types).
     public func loadTransposed<Element: TileElement>(
-        into tile: Tile<SBUF, Element>, from tensor: Tensor<Element>, ring: Int? = nil,
+        into tile: Tile<SBUF, Element>, from tensor: Tensor<Element>,
         file: StaticString = #fileID, line: Int = #line
     ) {
-        queue.loadTransposed(tile.region, tensor.region, ring, Site(file, line))
+        queue.loadTransposed(tile.region, tensor.region, Site(file, line))
     }
 
     /// Writes `tile` to `tensor`.
     public func store<Element: TileElement>(
-        into tensor: Tensor<Element>, from tile: Tile<SBUF, Element>, ring: Int? = nil,
+        into tensor: Tensor<Element>, from tile: Tile<SBUF, Element>,
         file: StaticString = #fileID, line: Int = #line
     ) {
-        queue.store(tensor.region, tile.region, ring, Site(file, line))
+        queue.store(tensor.region, tile.region, Site(file, line))
     }
 
     /// Copies from one tile to another through the DMA engines: from any partitions to any
     /// partitions.
     public func transfer<Element: TileElement>(
-        into result: Tile<SBUF, Element>, from input: Tile<SBUF, Element>, ring: Int? = nil,
+        into result: Tile<SBUF, Element>, from input: Tile<SBUF, Element>,
         file: StaticString = #fileID, line: Int = #line
     ) {
-        queue.move(result.region, input.region, ring, Site(file, line))
+        queue.move(result.region, input.region, Site(file, line))
     }
 
     /// Copies from one tensor to another.
     public func transfer<Element: TileElement>(
-        into result: Tensor<Element>, from input: Tensor<Element>, ring: Int? = nil,
+        into result: Tensor<Element>, from input: Tensor<Element>,
         file: StaticString = #fileID, line: Int = #line
     ) {
-        queue.move(result.region, input.region, ring, Site(file, line))
+        queue.move(result.region, input.region, Site(file, line))
     }
 }
 

@@ -170,7 +170,7 @@ public struct TensorEngine {
     }
 
     private func requireOneBank(_ result: TileRegion, _ move: inout Emission) {
-        guard result.isValid else { return }
+        guard result.isValid, move.isLegal else { return }
         let bank = tracer.machine.psumBankBytes
         let size = result.type.byteCount
         var last = result.layout.offset

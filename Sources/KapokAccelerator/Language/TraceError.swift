@@ -39,7 +39,7 @@ public struct TraceProblem: Hashable, Sendable, CustomStringConvertible {
         case capacity
         /// An element type that the instruction cannot take.
         case type
-        /// An engine that cannot do this, or a ring that belongs to another engine.
+        /// An engine that cannot do this.
         case engine
         /// Reading a tile that nothing was written to, or an output that is never written.
         case uninitialised

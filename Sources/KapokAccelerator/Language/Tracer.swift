@@ -21,8 +21,6 @@ final class Tracer {
     private var isWritten: [Bool] = []
     /// For each tensor, the same.
     private var isTensorWritten: [Bool] = []
-    /// For each DMA ring, the engine that triggers it.
-    private var engineOfRing = [Engine?](repeating: nil, count: 16)
     private var lineOfTensor: [UInt32] = []
     /// The stationary matrix that was loaded last, by its pattern.
     private(set) var lastStationary = Instruction.noPattern
@@ -210,29 +208,6 @@ final class Tracer {
             .shape, at: site, "the operand has more than four free dimensions",
             why: "an access pattern has a partition dimension and four free ones",
             remedy: "slice away a dimension in a loop, or merge dimensions that lie side by side")
-    }
-
-    /// Whether `engine` may use DMA ring `ring`: the first engine that does owns it.
-    func claim(ring: Int, for engine: Engine, at site: Site) -> Bool {
-        guard ring >= 0, ring < machine.dmaRings else {
-            report(
-                .argument, at: site, "DMA ring \(ring)",
-                why: "the machine has rings 0 to \(machine.dmaRings - 1)",
-                remedy: "leave `ring` out, or name one of these")
-            return false
-        }
-        let owner = engineOfRing[ring]
-        guard owner == nil || owner == engine else {
-            report(
-                .engine, at: site,
-                "DMA ring \(ring) is triggered by \(owner?.name ?? "") and \(engine.name)",
-                why:
-                    "transfers of a ring complete in order, which needs one engine to trigger them",
-                remedy: "give each engine rings of its own")
-            return false
-        }
-        engineOfRing[ring] = engine
-        return true
     }
 
     // MARK: The end
