@@ -14,7 +14,7 @@ struct ScheduleSearch {
 
     private struct Best {
         var assembled: AssembledProgram
-        var layout: MemoryLayout
+        var layout: PoolLayout
         var makespan: Int64
         var name: String
     }
@@ -64,7 +64,7 @@ struct ScheduleSearch {
     }
 
     private mutating func tryOrders(
-        _ layout: MemoryLayout, suffix: String
+        _ layout: PoolLayout, suffix: String
     ) throws(CompilerError) {
         let assembly = ProgramAssembly(
             kernel, patterns: layout.patterns, dependences: layout.dependences, machine: machine)
@@ -96,7 +96,7 @@ struct ScheduleSearch {
     }
 
     private mutating func attempt(
-        _ order: [UInt32], _ name: String, _ layout: MemoryLayout, _ assembly: ProgramAssembly
+        _ order: [UInt32], _ name: String, _ layout: PoolLayout, _ assembly: ProgramAssembly
     ) throws(CompilerError) {
         var base = template
         base.patterns = layout.patterns

@@ -1,5 +1,5 @@
 /// A kernel with its tiles in their places, and the dependences that follow from that.
-struct MemoryLayout: Sendable {
+struct PoolLayout: Sendable {
     /// The pools with their buffers.
     var pools: [TilePool]
     /// Where each tile lies.
@@ -58,10 +58,10 @@ struct MemoryPlanner {
     ///
     /// - Parameter share: how much of the memory that is left goes to more buffers, 0 to 1.
     /// - Throws: ``CompilerError`` when PSUM does not suffice.
-    func layout(share: Double) throws(CompilerError) -> MemoryLayout? {
+    func layout(share: Double) throws(CompilerError) -> PoolLayout? {
         guard let sbuf = sbufPools(share: share) else { return nil }
         let psum = try psumPools(share: share)
-        return MemoryLayout(kernel, lifetimes, pools: sbuf + psum)
+        return PoolLayout(kernel, lifetimes, pools: sbuf + psum)
     }
 
     private func sbufPools(share: Double) -> [TilePool]? {
