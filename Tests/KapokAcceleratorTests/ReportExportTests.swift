@@ -108,7 +108,9 @@ struct ReportExportTests {
     func writer() throws {
         var writer = JSONWriter()
         let awkward = "\"\\\u{1}\n\r\t/é\u{1F333}"
-        let numbers = [0.1, 5e-310, 1.7976931348623157e308, -0.0, 1e21, 123_456_789.123_456_78]
+        let numbers = [
+            0.1, .leastNonzeroMagnitude, 1.7976931348623157e308, -0.0, 1e21, 123_456_789.123_456_78,
+        ]
         writer.object { writer in
             writer.member(awkward, awkward)
             writer.key("numbers")

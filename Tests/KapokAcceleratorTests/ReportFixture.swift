@@ -197,8 +197,8 @@ struct ReportFixture {
             units: usage, criticalPath: criticalPath(endingWith: last), metrics: metrics())
     }
 
-    /// Steps backwards from the last instruction: to the one it waited for, else to the one before it on
-    /// its unit.
+    /// Steps backwards from the last instruction: to the one it waited for, else to the one before
+    /// it on its unit.
     private func criticalPath(endingWith last: Int) -> [CriticalStep] {
         var producers: [UInt32: UInt32] = [:]
         for reason in program.waitReasons { producers[reason.consumer] = reason.producer }

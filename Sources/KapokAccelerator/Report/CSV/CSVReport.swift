@@ -1,7 +1,8 @@
-/// The tables of a profile as CSV (RFC 4180, lines end in a line feed), for spreadsheets and scripts.
+/// The tables of a profile as CSV (RFC 4180, lines end in a line feed), for spreadsheets and
+/// scripts.
 ///
-/// The first line, a comment, names the table's schema and version and the unit of its times; the second
-/// names the columns. Documented in `docs/profile-formats.md`.
+/// The first line, a comment, names the table's schema and version and the unit of its times; the
+/// second names the columns. Documented in `docs/profile-formats.md`.
 public enum CSVReport {
     /// The version of the tables. Columns may be added at the end within a version.
     public static let version = 1

@@ -177,8 +177,10 @@ extension Program {
     /// Bytes that a transfer moves.
     func transferBytes(of instruction: Int) -> Int {
         let record = instructions[instruction]
-        return [record.source0, record.destination].map { index in
-            index < UInt32(patterns.count) ? patterns[Int(index)].totalBytes : 0
-        }.max() ?? 0
+        return max(totalBytes(record.source0), totalBytes(record.destination))
+    }
+
+    private func totalBytes(_ pattern: UInt32) -> Int {
+        pattern < UInt32(patterns.count) ? patterns[Int(pattern)].totalBytes : 0
     }
 }

@@ -1,8 +1,8 @@
 /// A profile as JSON for scripts: schema `kapok.profile`, version 1, described in
 /// `docs/profile-formats.md`.
 public enum JSONReport {
-    /// The version of the schema. Members may be added within a version; a change of meaning makes a new
-    /// one.
+    /// The version of the schema. Members may be added within a version; a change of meaning makes
+    /// a new one.
     public static let version = 1
 
     /// How much of a profile is written.

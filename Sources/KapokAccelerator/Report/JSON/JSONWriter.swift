@@ -1,6 +1,7 @@
 /// Writes JSON (RFC 8259) with keys in the order in which they are given, indented by two spaces.
 ///
-/// Numbers round-trip: whole ones are exact, others are the shortest text that reads as the same value.
+/// Numbers round-trip: whole ones are exact, others are the shortest text that reads as the same
+/// value.
 struct JSONWriter {
     private var bytes: [UInt8] = []
     private var depth = 0

@@ -15,8 +15,8 @@ struct CauseSummary: Hashable, Sendable {
     /// Ticks of the longest.
     var longest: Int64
 
-    /// Every cause of a profile, the longest idle time first. The end of the program is no cause: a unit
-    /// that has nothing left to do waits for nobody.
+    /// Every cause of a profile, the longest idle time first. The end of the program is no cause: a
+    /// unit that has nothing left to do waits for nobody.
     static func all(of profile: Profile) -> [CauseSummary] {
         var places: [UInt64: Int] = [:]
         var causes: [CauseSummary] = []

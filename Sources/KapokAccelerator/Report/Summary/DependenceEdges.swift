@@ -1,5 +1,5 @@
-/// Which instruction waits for which: from the compiler's record, or, where there is none (a program
-/// written by hand), from the semaphores.
+/// Which instruction waits for which: from the compiler's record, or, where there is none (a
+/// program written by hand), from the semaphores.
 struct DependenceEdges: Sendable {
     /// An instruction that another one waits for.
     struct Edge: Hashable, Sendable {
@@ -41,8 +41,8 @@ struct DependenceEdges: Sendable {
         return edges[start..<end]
     }
 
-    /// The signals of one semaphore come from one stream, in its order: the value that is waited for names
-    /// the instruction that made the semaphore reach it.
+    /// The signals of one semaphore come from one stream, in its order: the value that is waited
+    /// for names the instruction that made the semaphore reach it.
     private static func fromSemaphores(_ program: Program) -> [Edge] {
         var signals: [UInt16: [(value: UInt32, instruction: UInt32)]] = [:]
         for (index, instruction) in program.instructions.enumerated()

@@ -1,5 +1,5 @@
-/// What an engine did with its time, as reports show it: one for each unit, and one (`dma`) for all DMA
-/// engines together.
+/// What an engine did with its time, as reports show it: one for each unit, and one (`dma`) for all
+/// DMA engines together.
 struct EngineSummary: Hashable, Sendable {
     /// The name in exports: `tensor` (the unit that multiplies), `tensorLoad`, `vector`, `scalar`,
     /// `gpsimd`, `sync`, `dma`, `dma0` and so on.
@@ -44,8 +44,8 @@ struct EngineSummary: Hashable, Sendable {
     }
 }
 
-/// All DMA engines as one: active when any of them moves data. While none does, it waits for the one that
-/// moves next (of several, the first by number), for that one's reason.
+/// All DMA engines as one: active when any of them moves data. While none does, it waits for the
+/// one that moves next (of several, the first by number), for that one's reason.
 private struct AnyDMA {
     private let profile: Profile
     private let stallRanges: [Range<Int>]
@@ -130,8 +130,8 @@ extension Profile {
 }
 
 extension Array {
-    /// The first index in `range` whose element satisfies `predicate`, which no earlier and every later
-    /// one in `range` does (binary search); the range's end when there is none.
+    /// The first index in `range` whose element satisfies `predicate`, which no earlier and every
+    /// later one in `range` does (binary search); the range's end when there is none.
     func firstIndex(in range: Range<Int>, where predicate: (Element) -> Bool) -> Int {
         var low = range.lowerBound
         var high = range.upperBound

@@ -4,7 +4,8 @@ public enum TerminalReport {
     ///
     /// - Parameters:
     ///   - isColoured: headings are bold and notes dim, by ANSI escape codes.
-    ///   - rows: how many causes, critical parts and lines are shown; each table says what it leaves out.
+    ///   - rows: how many causes, critical parts and lines are shown; each table says what it
+    ///     leaves out.
     public static func text(
         _ profile: Profile, isColoured: Bool = false, rows: Int = 10
     ) -> String {

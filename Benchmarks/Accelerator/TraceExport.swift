@@ -1,0 +1,47 @@
+import Glibc
+import KapokAccelerator
+
+/// How fast a trace of ten million slices is exported, and how large it is.
+enum TraceExport {
+    /// The bars: seconds for ten million slices on two cores, and bytes of a slice on disk.
+    private static let maximumSeconds = 5.0
+    private static let maximumBytesPerSlice = 16.0
+
+    /// Measures the export into a file and prints a line of a table.
+    ///
+    /// - Parameter path: the file; it is overwritten.
+    static func run(slices: Int = 10_000_000, path: String) throws {
+        let profile = try TraceWorkload.profile(slices: slices)
+        let count =
+            profile.program.instructions.count + profile.stalls.count
+            + profile.timeline.segments.count
+        for threads in [1, 2] {
+            var options = PerfettoTrace.Options()
+            options.threads = threads
+            guard let file = fopen(path, "wb") else { throw TraceExportError.cannotWrite(path) }
+            var bytes = 0
+            let clock = ContinuousClock()
+            let time = try clock.measure {
+                try PerfettoTrace.write(profile, options: options) { block in
+                    guard fwrite(block, 1, block.count, file) == block.count else {
+                        throw TraceExportError.cannotWrite(path)
+                    }
+                    bytes += block.count
+                }
+                guard fclose(file) == 0 else { throw TraceExportError.cannotWrite(path) }
+            }
+            let seconds = time / .seconds(1)
+            let perSlice = Double(bytes) / Double(count)
+            let isMet = seconds < maximumSeconds && perSlice <= maximumBytesPerSlice
+            print(
+                "trace export: \(count) slices, \(threads) threads, \(seconds) s, \(perSlice)"
+                    + " bytes a slice (bars: \(maximumSeconds) s, \(maximumBytesPerSlice)):"
+                    + " \(isMet ? "met" : "MISSED")")
+        }
+    }
+}
+
+/// Why the export could not be measured.
+enum TraceExportError: Error {
+    case cannotWrite(String)
+}
