@@ -87,15 +87,18 @@ extension Executor {
     ) {
         let columns = source.elementOffsets()
         let rows = destination.elementOffsets()
-        // Squares that stay in the host's first cache, read and written.
-        let side = 16
-        for firstRow in stride(from: 0, to: source.rows, by: side) {
-            for firstColumn in stride(from: 0, to: source.elements, by: side) {
-                for row in firstRow..<min(firstRow + side, source.rows) {
-                    let from = source.row(row)
-                    for column in firstColumn..<min(firstColumn + side, source.elements) {
-                        let bits = (from + columns[column]).load(as: Bits.self)
-                        (destination.row(column) + rows[row]).storeBytes(of: bits, as: Bits.self)
+        // Squares that stay in the host's first cache, read and written; all in linear order where
+        // rows of the destination meet, so that the last write stays.
+        let meet = destination.rows > 1 && destination.rowStride < destination.rowSpan
+        let side = meet ? max(source.rows, source.elements) : 16
+        for firstColumn in stride(from: 0, to: source.elements, by: side) {
+            for firstRow in stride(from: 0, to: source.rows, by: side) {
+                for column in firstColumn..<min(firstColumn + side, source.elements) {
+                    let to = destination.row(column)
+                    let from = source.address + columns[column]
+                    for row in firstRow..<min(firstRow + side, source.rows) {
+                        let bits = (from + row * source.rowStride).load(as: Bits.self)
+                        (to + rows[row]).storeBytes(of: bits, as: Bits.self)
                     }
                 }
             }

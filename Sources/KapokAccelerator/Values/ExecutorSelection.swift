@@ -14,7 +14,8 @@ extension Executor {
         let index = IndexExpression(instruction, start: instruction.immediate0)
         for row in 0..<destination.rows {
             for element in 0..<destination.elements {
-                scratch.first[element] = Float(index.value(row, element))
+                let value = index.value(row, element)
+                scratch.first[element] = value.isNaN ? .nan : Float(value)
             }
             write(scratch.first, to: destination, row: row)
         }
