@@ -127,4 +127,14 @@ private struct CostKey: NumberedKey {
 extension Instruction {
     /// Whether `source1` and `source2` hold integers instead of patterns.
     var hasCoefficients: Bool { opcode == .iota || opcode == .affineSelect }
+
+    /// Calls `body` with the index of each pattern that it reads or writes.
+    @inline(__always)
+    func forEachPattern(_ body: (Int) -> Void) {
+        if destination != Self.noPattern { body(Int(destination)) }
+        if source0 != Self.noPattern { body(Int(source0)) }
+        if hasCoefficients { return }
+        if source1 != Self.noPattern { body(Int(source1)) }
+        if source2 != Self.noPattern { body(Int(source2)) }
+    }
 }

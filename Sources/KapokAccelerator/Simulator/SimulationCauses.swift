@@ -129,7 +129,7 @@ extension SimulationCore {
 
     /// Notes which constraint was released last, just before an instruction starts.
     mutating func recordCause(
-        _ index: Int, _ unit: Int, _ resources: UInt64, at time: Int64
+        _ index: Int, _ queue: Int, _ unit: Int, _ resources: UInt64, at time: Int64
     ) {
         guard time > 0 else { return }
         let victim = UInt32(index)
@@ -167,6 +167,10 @@ extension SimulationCore {
         let predecessor = detail.predecessors[index]
         if isBoundByOrder(victim, after: predecessor) {
             consider(.queue, predecessor, released: record.start[Int(predecessor)])
+        }
+        // Only where the instruction before it was left out is its dispatch the last constraint.
+        if cause.kind == .programStart {
+            cause = StartCause(culprit: queues[queue].last, kind: .queue)
         }
         detail.causes[index] = cause
     }

@@ -90,7 +90,7 @@ struct SimulationCore<Detail: SimulationDetail>: ~Copyable {
                 return
             }
         }
-        if Detail.isDetailed { recordCause(index, unit, resources, at: time) }
+        if Detail.isDetailed { recordCause(index, queue, unit, resources, at: time) }
         start(index, queue, unit, cost, resources, at: time)
     }
 
@@ -141,25 +141,29 @@ struct SimulationCore<Detail: SimulationDetail>: ~Copyable {
         if isThrottled, unit < 2 {
             busyEnd = throttledEnd(of: index, interval, from: time)
         }
-        if Detail.isDetailed {
-            recordUse(index, unit, resources, workEnd: busyEnd - interval + costs[cost].work)
+        let isRemoved = Detail.isDetailed && removed.culprits.contains(UInt32(index))
+        if !isRemoved {
+            if Detail.isDetailed {
+                recordUse(index, unit, resources, workEnd: busyEnd - interval + costs[cost].work)
+            }
+            units[unit].free = busyEnd
+            if resources != 0 {
+                units[unit].held = resources
+                units[unit].heldUntil = busyEnd
+            }
+            if unit == 0 { loadEnd = busyEnd }
         }
-        units[unit].free = busyEnd
-        if resources != 0 {
-            units[unit].held = resources
-            units[unit].heldUntil = busyEnd
-        }
-        if unit == 0 { loadEnd = busyEnd }
         if Detail.keepsTimes {
             let issue = Detail.isDetailed ? issueTime(of: index, queue) : queues[queue].issue
             record.add(index, issue: issue, start: time, busyEnd: busyEnd)
         }
         queues[queue].issue = time
+        if Detail.isDetailed { queues[queue].last = UInt32(index) }
         if instructions[index].opcode.isDMA {
             trigger(index, queue, at: busyEnd)
         } else {
             let end = max(busyEnd + costs[cost].latency, units[unit].end)
-            units[unit].end = end
+            if !isRemoved { units[unit].end = end }
             complete(index, at: end)
         }
         queues[queue].head = plan.links[index].next

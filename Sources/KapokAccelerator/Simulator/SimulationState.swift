@@ -46,8 +46,9 @@ struct UnitState: BitwiseCopyable {
 struct QueueState: BitwiseCopyable {
     /// The next instruction.
     var head = SimulationPlan.none
-    /// When the one before it started.
+    /// When the one before it started; in detail, that instruction.
     var issue: Int64 = 0
+    var last = SimulationPlan.none
 }
 
 /// A semaphore during simulation.
