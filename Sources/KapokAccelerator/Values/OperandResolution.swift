@@ -1,8 +1,5 @@
 /// Turns access patterns into operands, once for each pattern of a program.
 struct OperandResolution {
-    /// More elements of a partition than this are malformed: 64 times the bytes of a partition.
-    static let maximumElements = 1 << 24
-
     /// The machine's limits.
     let machine: Machine
     /// Bytes of each tensor.
@@ -18,7 +15,7 @@ struct OperandResolution {
             pattern.dimension0, pattern.dimension1, pattern.dimension2, pattern.dimension3,
         ]
         guard let (elements, last) = Self.measure(dimensions), rows > 0,
-            elements <= Self.limit(of: pattern, in: memory), pattern.offset >= 0,
+            elements <= limit(of: pattern, in: memory), pattern.offset >= 0,
             Int(pattern.offset) % size == 0, pattern.partitionStride >= 0
         else { throw ExecutionError(.malformedPattern(operand)) }
         let rowSpan = (last + 1) * size
@@ -31,9 +28,12 @@ struct OperandResolution {
             outer2: dimensions[2], rowSpan: rowSpan)
     }
 
-    /// Rows of HBM may be long, but not longer than all memory.
-    private static func limit(of pattern: AccessPattern, in memory: borrowing DeviceMemory) -> Int {
-        pattern.space == .hbm ? memory.hbmByteCount + memory.sbufByteCount : maximumElements
+    /// The most elements that a row may have: as many as there are bytes, in a partition or in all
+    /// memory. (Repeated elements count; without a limit, a few bytes could keep the host busy for
+    /// years.)
+    private func limit(of pattern: AccessPattern, in memory: borrowing DeviceMemory) -> Int {
+        pattern.space == .hbm
+            ? memory.hbmByteCount + memory.sbufByteCount : machine.sbufBytesPerPartition
     }
 
     /// Elements of a row, and how many elements behind the first the last one lies; nil for shapes
