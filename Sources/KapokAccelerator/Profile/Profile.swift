@@ -17,6 +17,9 @@ public struct Profile: Sendable {
     public var criticalPath: [CriticalStep]
     /// Totals and rates.
     public var metrics: ProfileMetrics
+    /// For each instruction the ticks in which its unit worked: less than from its start to the end
+    /// of its interval when it was throttled or shorter than the engine's shortest interval.
+    public internal(set) var work: [Int64] = []
 
     public init(
         program: Program, machine: Machine, timeline: Timeline, stalls: [Stall],

@@ -28,5 +28,6 @@ extension Profile {
             stalls: attribution.stalls, units: attribution.units,
             criticalPath: CriticalPathWalk.steps(of: run),
             metrics: ProfileMetrics(run, units: attribution.units))
+        work = run.program.instructions.indices.map { run.cost($0).work }
     }
 }
