@@ -2,8 +2,8 @@ import Testing
 
 @testable import KapokAccelerator
 
-/// Computes the values of a traced kernel without the compiler: in the author's order, with a place of
-/// its own for each tile, on a machine whose memories are as large as that takes.
+/// Computes the values of a traced kernel without the compiler: in the author's order, with a place
+/// of its own for each tile, on a machine whose memories are as large as that takes.
 enum KernelsHarness {
     /// The outputs by name, from inputs by name.
     static func run(

@@ -53,9 +53,10 @@ struct LanguageErrorTests {
         let line = error.problems[0].line.line
         #expect(
             error.description
-                == "KapokAcceleratorTests/LanguageErrorTests.swift:\(line): capacity: tile sum with "
-                + "20000 bytes a partition (3 times). PSUM has 16384 in each of the 128 partitions. "
-                + "cut its free dimensions into pieces in a loop.")
+                == "KapokAcceleratorTests/LanguageErrorTests.swift:\(line): capacity: "
+                + "tile sum with 20000 bytes a partition (3 times): "
+                + "PSUM has 16384 in each of the 128 partitions; "
+                + "cut its free dimensions into pieces in a loop")
     }
 
     @Test("slices that leave a tile or a tensor")
@@ -124,7 +125,7 @@ struct LanguageErrorTests {
     }
 
     @Test(
-        "engine and type misuse: two inputs in PSUM, a column in PSUM for gpsimd, both uses of a field"
+        "engine and type misuse: two inputs in PSUM, a column in PSUM, both uses of a field"
     )
     func engines() {
         let found = problems { k in

@@ -1,7 +1,7 @@
 /// Transfers between HBM and SBUF, triggered by one engine.
 ///
-/// Rows of 2 KiB and more use the DMA engines well; each transfer costs a descriptor generator about
-/// 600 ns. Which ring carries a transfer is the compiler's business.
+/// Rows of 2 KiB and more use the DMA engines well; each transfer costs a descriptor generator
+/// about 600 ns. Which ring carries a transfer is the compiler's business.
 public struct DMAQueue {
     let tracer: Tracer
     let engine: Engine

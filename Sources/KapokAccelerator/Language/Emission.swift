@@ -10,6 +10,9 @@ struct Emission {
         self.tracer = tracer
         self.site = site
         instruction = Instruction(opcode, on: engine)
+        if tracer.roundsStochastically, engine != .tensor {
+            instruction.flags.insert(.stochastic)
+        }
     }
 
     private var name: String { "\(instruction.engine.name).\(instruction.opcode.name)" }

@@ -141,6 +141,22 @@ public struct KernelBuilder: DMATrigger {
         loop(name, TileSpan.pieces(of: extent, by: size), file: file, line: line, body: body)
     }
 
+    // MARK: Rounding, doing nothing
+
+    /// Results of elementwise instructions in `body` are rounded up or down by chance, in
+    /// proportion to how near they are, instead of to the nearest.
+    public func roundingStochastically(_ body: () -> Void) {
+        let outer = tracer.roundsStochastically
+        tracer.roundsStochastically = true
+        body()
+        tracer.roundsStochastically = outer
+    }
+
+    /// An instruction of `engine` that does nothing.
+    public func nop(on engine: Engine, file: StaticString = #fileID, line: Int = #line) {
+        tracer.append(Instruction(.nop, on: engine), at: Site(file, line))
+    }
+
     // MARK: The author's own checks
 
     /// Notes a problem when `condition` does not hold: the way for a kernel to refuse its

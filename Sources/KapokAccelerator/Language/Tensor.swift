@@ -131,8 +131,9 @@ public struct Tensor<Element: TileElement> {
             tracer.report(
                 .shape, at: site, "a tensor of shape \(shape) cannot be seen that way",
                 why:
-                    "dimensions are numbered from 0, are split without remainder, merged only "
-                    + "where one stride covers both, and there are at most \(StridedLayout.maximumRank)",
+                    "dimensions are numbered from 0, are split without remainder, merged "
+                    + "only where one stride covers both, and there are at most "
+                    + "\(StridedLayout.maximumRank)",
                 remedy: "check the dimension's number and size")
             region.isValid = false
         }

@@ -76,6 +76,6 @@ public struct TraceProblem: Hashable, Sendable, CustomStringConvertible {
 
     public var description: String {
         let times = occurrences > 1 ? " (\(occurrences) times)" : ""
-        return "\(line.file):\(line.line): \(rule.rawValue): \(what)\(times). \(why). \(remedy)."
+        return "\(line.file):\(line.line): \(rule.rawValue): \(what)\(times): \(why); \(remedy)"
     }
 }

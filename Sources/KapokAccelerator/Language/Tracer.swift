@@ -15,6 +15,8 @@ final class Tracer {
     private var problems: [TraceProblem] = []
     private var problemOfPlace: [ProblemPlace: Int] = [:]
     private var omittedProblems = 0
+    /// Whether results of elementwise instructions are rounded by chance.
+    var roundsStochastically = false
     /// The iteration that is being traced.
     private var iteration = LoopIteration.none
     /// For each tile, whether anything was written to it.
