@@ -34,8 +34,8 @@ struct KirTextTests {
         tensor.loadStationary <- lhs[0:128, 0:128] wait s9>=1 (flow: flow #0 lhs)
         tensor.multiplyMoving acc[0:128, 0:512] <- lhs[0:128, 512:1024] signal s1+1
         sync.dmaCopy C[128:256, 0 + 4x128 + 128x1] <- sbuf:fp32[0:128, 0 + 512x0] wait s1>=1
-        gpsimd.iota acc:int32[0:32, 8 + 2x64 + 4x2] i0=-0.5 partitionStep=-3 elementStep=2
-        vector.tensorScalar acc[0:128, 0] <- acc[0:128, 1:2], _, acc[0:128, 1] op0=max i0=inf scalar1
+        gpsimd.iota acc:int32[0:32, 8 + 2x64 + 4x2] op0=max i0=-0.5 partitionStep=-3 elementStep=2
+        vector.tensorScalar acc[0:128, 0] <- acc[0:128, 1:2], _, acc[0:128, 1] i0=inf scalar1
 
         """
 
@@ -72,11 +72,11 @@ struct KirTextTests {
         #expect(pattern(store.source0).dimension3 == FreeDimension(count: 512, stride: 0))
         let iota = program.instructions[4]
         #expect(Int32(bitPattern: iota.source1) == -3 && iota.source2 == 2)
-        #expect(iota.immediate0 == -0.5)
+        #expect(iota.immediate0 == -0.5 && iota.operation0 == ALUOperation.max.rawValue)
         #expect(pattern(iota.destination).offset == 2048 + 8 * 4)
         let scale = program.instructions[5]
         #expect(scale.source1 == Instruction.noPattern)
-        #expect(scale.operation0 == ALUOperation.max.rawValue && scale.flags == .scalar1)
+        #expect(scale.flags == .scalar1)
         #expect(scale.immediate0 == .infinity)
     }
 

@@ -22,8 +22,8 @@ public enum KirFile {
     /// are.
     ///
     /// What it returns is well-formed: all indices are in range and all sizes so bounded that
-    /// products of counts, strides and sizes do not overflow. Whether it follows the machine's rules
-    /// is for ``ProgramValidator`` to say.
+    /// products of counts, strides and sizes do not overflow. Whether it follows the machine's
+    /// rules is for ``ProgramValidator`` to say.
     ///
     /// - Throws: ``KirError`` with the byte, or the table and entry, that is wrong.
     public static func decode(_ bytes: [UInt8]) throws(KirError) -> Program {

@@ -11,21 +11,22 @@
 /// tensor.loadStationary <- a[0:128, 0:128] wait s6>=1 (flow: flow #0 a) signal s0+1
 /// ```
 ///
-/// `docs/kir.md` has the grammar. Text and program correspond exactly: what was printed parses to the
-/// same program in every field, and printing what was parsed gives a text that parses to the same.
+/// `docs/kir.md` has the grammar. Text and program correspond exactly: what was printed parses to
+/// the same program in every field, and printing what was parsed gives a text that parses to the
+/// same.
 public enum KirText {
     /// The version that this reader and writer know; it goes with ``KirFile/version``.
     public static let version = 1
 
-    /// The text of `program`, which must be well-formed (as ``KirFile/decode(_:)`` and ``parse(_:)``
-    /// return it, and compilers make it). Linear in its size.
+    /// The text of `program`, which must be well-formed (as ``KirFile/decode(_:)`` and
+    /// ``parse(_:)`` return it, and compilers make it). Linear in its size.
     public static func print(_ program: Program) -> String {
         var printer = KirTextPrinter(program)
         return printer.text()
     }
 
-    /// The program that `text` describes: well-formed, as what ``KirFile/decode(_:)`` returns. Linear
-    /// in its length.
+    /// The program that `text` describes: well-formed, as what ``KirFile/decode(_:)`` returns.
+    /// Linear in its length.
     ///
     /// - Throws: ``KirError`` with line and column of the first fault, and what to write instead.
     public static func parse(_ text: String) throws(KirError) -> Program {

@@ -1,0 +1,189 @@
+/// Finds waits that a race-free program could do without, or that could wait for less.
+///
+/// A wait is *superfluous* when what it waits for is known to have completed anyway. It is a *false
+/// dependency* when it waits for more than its instruction needs, and waiting for less (or not at
+/// all) leaves the program race-free: like waiting for the iteration before, where the one that
+/// used the same buffer, eight iterations ago, would do.
+struct WaitAnalysis {
+    /// A wait: instruction and slot.
+    struct Place: Hashable {
+        var instruction: UInt32
+        var slot: UInt8
+        /// What it waits for; ``CompletionOrder/none`` when its value is there from the start.
+        var producer: UInt32
+    }
+
+    /// A wait for too much.
+    struct FalseDependency: Hashable {
+        var place: Place
+        /// What would be enough; ``CompletionOrder/none`` when no wait is needed.
+        var enough: UInt32
+    }
+
+    private(set) var superfluous: [Place] = []
+    private(set) var falseDependencies: [FalseDependency] = []
+
+    private let program: Program
+    private let order: CompletionOrder
+    private let needs: [UInt32]
+    private let width: Int
+    private var variation: ClockVariation
+
+    /// - Parameter needs: of a program without races; see ``MemoryTrace``.
+    init(_ program: Program, _ order: CompletionOrder, needs: [UInt32]) {
+        self.program = program
+        self.order = order
+        self.needs = needs
+        width = order.streams.count
+        variation = ClockVariation(order, needs: needs)
+    }
+
+    /// Linear in the number of waits, but for false dependencies: each takes the time of following
+    /// its effects through the program, up to a bound.
+    mutating func run() {
+        let trailing = trailingNops()
+        for i in program.instructions.indices {
+            let one = program.instructions[i]
+            guard one.wait0.isPresent || one.wait1.isPresent || one.wait2.isPresent else {
+                continue
+            }
+            let skipped = findSuperfluous(i)
+            if !trailing.contains(i) { findFalse(i, skipped) }
+        }
+    }
+
+    /// Instructions at the ends of queues that do nothing: their waits hold the end of the program.
+    private func trailingNops() -> Set<Int> {
+        var result: Set<Int> = []
+        var isOver: Set<Engine> = []
+        for i in program.instructions.indices.reversed() {
+            let one = program.instructions[i]
+            if one.opcode != .nop { isOver.insert(one.engine) }
+            if !isOver.contains(one.engine) { result.insert(i) }
+            if isOver.count == Engine.allCases.count { break }
+        }
+        return result
+    }
+
+    private mutating func findSuperfluous(_ i: Int) -> UInt8 {
+        var skipped: UInt8 = 0
+        for slot in 0..<3 {
+            var producer = CompletionOrder.none
+            switch order.targets[3 * i + slot] {
+            case .nothing: break
+            case .instruction(let target):
+                producer = target
+                let others = variation.start(i, skipping: skipped | 1 << UInt8(slot))
+                let stream = Int(order.streams.of[Int(target)])
+                guard others[stream] >= order.streams.ordinal[Int(target)] else { continue }
+            default: continue
+            }
+            skipped |= 1 << UInt8(slot)
+            superfluous.append(
+                Place(instruction: UInt32(i), slot: UInt8(slot), producer: producer))
+        }
+        return skipped
+    }
+
+    private mutating func findFalse(_ i: Int, _ skipped: UInt8) {
+        for slot in 0..<3 where skipped >> UInt8(slot) & 1 == 0 {
+            guard case .instruction(let producer) = order.targets[3 * i + slot],
+                program.instructions[i].wait(slot).kind != UInt16(DependenceKind.bank.rawValue)
+            else { continue }
+            let others = variation.start(i, skipping: skipped | 1 << UInt8(slot))
+            let enough = leastProducer(i, slot, others, producer)
+            guard enough != producer,
+                variation.staysRaceFree(waiter: i, slot: slot, waitingFor: enough)
+            else { continue }
+            falseDependencies.append(
+                FalseDependency(
+                    place: Place(
+                        instruction: UInt32(i), slot: UInt8(slot), producer: producer),
+                    enough: enough))
+        }
+    }
+
+    /// The first signal of the semaphore that gives `i` itself all that it needs.
+    private func leastProducer(
+        _ i: Int, _ slot: Int, _ others: [UInt32], _ producer: UInt32
+    ) -> UInt32 {
+        func isEnough(_ signaller: UInt32) -> Bool {
+            (0..<width).allSatisfy { s in
+                let known = max(others[s], order.atEnd[Int(signaller) * width + s])
+                return needs[i * width + s] <= known
+            }
+        }
+        if (0..<width).allSatisfy({ needs[i * width + $0] <= others[$0] }) {
+            return CompletionOrder.none
+        }
+        let semaphore = program.instructions[i].wait(slot).semaphore
+        guard let signallers = order.semaphores.signals[semaphore]?.instructions else {
+            return producer
+        }
+        var low = 0
+        var high = signallers.firstIndex(of: producer) ?? 0
+        while low < high {
+            let middle = (low + high) / 2
+            if isEnough(signallers[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return signallers[low]
+    }
+
+    // MARK: Report
+
+    func report(_ collector: inout DiagnosticCollector) {
+        for place in superfluous {
+            let i = Int(place.instruction)
+            let wait = program.instructions[i].wait(Int(place.slot))
+            let isThere = place.producer == CompletionOrder.none
+            collector.add(
+                .note, .superfluousWait, at: i,
+                related: isThere ? [] : [(Int(place.producer), "is waited for")],
+                "waits needlessly for semaphore \(wait.semaphore) to reach \(wait.value)",
+                why: isThere
+                    ? "it has that value from the start"
+                    : "what it knows otherwise (its queue, its other waits) implies it",
+                remedy: "drop this wait")
+        }
+        for dependency in falseDependencies { report(dependency, &collector) }
+    }
+
+    private func report(
+        _ dependency: FalseDependency, _ collector: inout DiagnosticCollector
+    ) {
+        let i = Int(dependency.place.instruction)
+        let wait = program.instructions[i].wait(Int(dependency.place.slot))
+        let producer = Int(dependency.place.producer)
+        var related: [(instruction: Int, role: String)] = [(producer, "is waited for")]
+        var remedy = "drop this wait"
+        var why = "the two share no bytes, and no instruction behind it needs the wait"
+        if dependency.enough != CompletionOrder.none {
+            let enough = Int(dependency.enough)
+            related.append((enough, "would be enough"))
+            let value = order.semaphores.signals[wait.semaphore].flatMap { signals in
+                signals.instructions.firstIndex(of: dependency.enough).map { signals.values[$0] }
+            }
+            remedy = "wait for semaphore \(wait.semaphore) to reach \(value ?? 0) only"
+            why = "all bytes that it needs are ready" + iterations(i, producer, enough)
+        }
+        collector.add(
+            .warning, .falseDependency, at: i,
+            kind: dependency.enough == CompletionOrder.none ? 0 : 1, related: related,
+            "waits for more than it needs: for semaphore \(wait.semaphore) to reach \(wait.value)",
+            why: why, remedy: remedy)
+    }
+
+    private func iterations(_ consumer: Int, _ producer: Int, _ enough: Int) -> String {
+        guard let own = iteration(consumer), let waited = iteration(producer),
+            let sufficient = iteration(enough), waited != sufficient
+        else { return " earlier" }
+        return ": in iteration \(own) it waits for iteration \(waited), "
+            + "where \(sufficient) would do"
+    }
+
+    private func iteration(_ i: Int) -> UInt32? {
+        guard i < program.iterationOfInstruction.count else { return nil }
+        let index = program.iterationOfInstruction[i]
+        return index == LoopIteration.none ? nil : program.iterations[Int(index)].index
+    }
+}
