@@ -8,6 +8,7 @@ public enum KernelLibrary {
         RMSNormKernel(),
         TransposeKernel(),
         SelectiveScanKernel(),
+        AttentionKernel(),
     ]
 
     /// The kernel of that name; nil when there is none.
