@@ -27,35 +27,35 @@ INLINE float LARGER(float x, float y) {
     return MAXIMUM(FLOAT(BITS(x) & 0x7FFFFFFF), FLOAT(BITS(y) & 0x7FFFFFFF));
 }
 
-// What each operation does with `x` and `y`, and how its loop is made: POWER calls the C library.
+// What each operation does with `x` and `y`.
 #define OPERATIONS(USE)                                                                            \
-    USE(KAPOK_BYPASS, EACH, ((void)y, x))                                                          \
-    USE(KAPOK_ADD, EACH, x + y)                                                                    \
-    USE(KAPOK_SUBTRACT, EACH, x - y)                                                               \
-    USE(KAPOK_MULTIPLY, EACH, x * y)                                                               \
-    USE(KAPOK_DIVIDE, EACH, x / y)                                                                 \
-    USE(KAPOK_MAX, EACH, MAXIMUM(x, y))                                                            \
-    USE(KAPOK_MIN, EACH, MINIMUM(x, y))                                                            \
-    USE(KAPOK_POWER, ONE_BY_ONE, (float)pow((double)x, (double)y))                                 \
-    USE(KAPOK_IS_EQUAL, EACH, x == y ? 1.0f : 0.0f)                                                \
-    USE(KAPOK_NOT_EQUAL, EACH, x != y ? 1.0f : 0.0f)                                               \
-    USE(KAPOK_GREATER_EQUAL, EACH, x >= y ? 1.0f : 0.0f)                                           \
-    USE(KAPOK_GREATER, EACH, x > y ? 1.0f : 0.0f)                                                  \
-    USE(KAPOK_LESS_EQUAL, EACH, x <= y ? 1.0f : 0.0f)                                              \
-    USE(KAPOK_LESS, EACH, x < y ? 1.0f : 0.0f)                                                     \
-    USE(KAPOK_ABS_MAX, EACH, LARGER(x, y))
+    USE(KAPOK_BYPASS, ((void)y, x))                                                                \
+    USE(KAPOK_ADD, x + y)                                                                          \
+    USE(KAPOK_SUBTRACT, x - y)                                                                     \
+    USE(KAPOK_MULTIPLY, x * y)                                                                     \
+    USE(KAPOK_DIVIDE, x / y)                                                                       \
+    USE(KAPOK_MAX, MAXIMUM(x, y))                                                                  \
+    USE(KAPOK_MIN, MINIMUM(x, y))                                                                  \
+    USE(KAPOK_POWER, (float)NAME(power)(x, y))                                                     \
+    USE(KAPOK_IS_EQUAL, x == y ? 1.0f : 0.0f)                                                      \
+    USE(KAPOK_NOT_EQUAL, x != y ? 1.0f : 0.0f)                                                     \
+    USE(KAPOK_GREATER_EQUAL, x >= y ? 1.0f : 0.0f)                                                 \
+    USE(KAPOK_GREATER, x > y ? 1.0f : 0.0f)                                                        \
+    USE(KAPOK_LESS_EQUAL, x <= y ? 1.0f : 0.0f)                                                    \
+    USE(KAPOK_LESS, x < y ? 1.0f : 0.0f)                                                           \
+    USE(KAPOK_ABS_MAX, LARGER(x, y))
 
 // One loop for each of row with row, row with scalar, scalar with row.
-#define CASE(OPERATION, LOOP, EXPRESSION)                                                          \
+#define CASE(OPERATION, EXPRESSION)                                                                \
     case OPERATION:                                                                                \
         if (a_step != 0 && b_step != 0) {                                                          \
-            LOOP { const float x = a[i], y = b[i]; result[i] = CANONICAL(EXPRESSION); }            \
+            EACH { const float x = a[i], y = b[i]; result[i] = CANONICAL(EXPRESSION); }            \
         } else if (a_step != 0) {                                                                  \
             const float y = b[0];                                                                  \
-            LOOP { const float x = a[i]; result[i] = CANONICAL(EXPRESSION); }                      \
+            EACH { const float x = a[i]; result[i] = CANONICAL(EXPRESSION); }                      \
         } else {                                                                                   \
             const float x = a[0];                                                                  \
-            LOOP { const float y = b[i * b_step]; result[i] = CANONICAL(EXPRESSION); }             \
+            EACH { const float y = b[i * b_step]; result[i] = CANONICAL(EXPRESSION); }             \
         }                                                                                          \
         return;
 
@@ -67,7 +67,7 @@ static void NAME(combine)(
 
 #undef CASE
 
-#define CASE(OPERATION, LOOP, EXPRESSION)                                                          \
+#define CASE(OPERATION, EXPRESSION)                                                                \
     case OPERATION: return CANONICAL(EXPRESSION);
 
 INLINE float APPLIED(kapok_operation operation, float x, float y) {

@@ -2,6 +2,7 @@
 // names of its own.
 
 #include "fp32_tile_conversion.h"
+#include "fp32_tile_functions.h"
 #include "fp32_tile_arithmetic.h"
 #include "fp32_tile_activation.h"
 

@@ -5,7 +5,10 @@ import Testing
 struct CompilerCorrectnessTests {
     private static let schedules: [CompilerOptions.Schedule] = [.source, .best]
 
-    private func check(_ kernel: TracedKernel, _ schedule: CompilerOptions.Schedule) throws {
+    @discardableResult
+    private func check(
+        _ kernel: TracedKernel, _ schedule: CompilerOptions.Schedule
+    ) throws -> CompilationReport {
         let machine = kernel.machine
         let compiled = try Compiler(machine: machine, options: CompilerOptions(schedule: schedule))
             .compile(kernel)
@@ -16,6 +19,7 @@ struct CompilerCorrectnessTests {
         let got = ValueTrace(compiled.program)
         #expect(got.outputs == expected.outputs, "\(kernel.name), \(compiled.report.schedule)")
         #expect(got.inputs == expected.inputs, "\(kernel.name), \(compiled.report.schedule)")
+        return compiled.report
     }
 
     @Test("random kernels keep their values and have no race", arguments: schedules)
@@ -27,14 +31,19 @@ struct CompilerCorrectnessTests {
         }
     }
 
-    @Test(
-        "random kernels in little memory keep their values and have no race", arguments: schedules)
+    @Test("random kernels that do not fit into SBUF keep their values", arguments: schedules)
     func tight(schedule: CompilerOptions.Schedule) throws {
-        let machine = try KernelSketch.smallMachine(sbuf: 2048)
-        for seed in 100..<140 {
-            var random = RandomKernel(seed: UInt64(seed), machine: machine, columns: 32)
-            try check(random.make(iterations: 4, operations: 6), schedule)
+        let machine = try KernelSketch.smallMachine(sbuf: 1024)
+        var spilled: Int64 = 0
+        var reloaded: Int64 = 0
+        for seed in 100..<120 {
+            var random = RandomKernel(seed: UInt64(seed), machine: machine, columns: 32, isTall: true)
+            let report = try check(random.make(iterations: 4, operations: 6), schedule)
+            spilled += report.spilledBytes
+            reloaded += report.reloadedBytes
         }
+        #expect(spilled > 0)
+        #expect(reloaded > spilled)
     }
 
     @Test("no schedule is slower than the author's order")

@@ -1,5 +1,18 @@
 @testable import KapokAccelerator
 
+/// A set of small numbers.
+struct Marks {
+    private var words: [UInt64]
+
+    init(_ count: Int) { words = Array(repeating: 0, count: (count + 63) / 64) }
+
+    func contains(_ number: Int) -> Bool { words[number >> 6] >> UInt64(number & 63) & 1 == 1 }
+    mutating func insert(_ number: Int) { words[number >> 6] |= 1 << UInt64(number & 63) }
+    mutating func formUnion(_ other: Marks) {
+        for index in words.indices { words[index] |= other.words[index] }
+    }
+}
+
 /// Checks a program by brute force: everything that happens before an instruction's start follows from
 /// queues, units, rings and semaphores, and every pair of instructions that touch the same byte must be
 /// ordered by it. Quadratic; for small programs.
@@ -10,8 +23,8 @@ struct OrderProof {
     private(set) var needlessWaits: [String] = []
 
     private let program: Program
-    private var knownAtStart: [Set<Int>] = []
-    private var knownAtEnd: [Set<Int>] = []
+    private var knownAtStart: [Marks] = []
+    private var knownAtEnd: [Marks] = []
 
     init(_ program: Program) {
         self.program = program
@@ -25,7 +38,7 @@ struct OrderProof {
         var lastInStream: [Int: Int] = [:]
         var reached: [UInt16: [(value: UInt32, instruction: Int)]] = [:]
         for (index, instruction) in program.instructions.enumerated() {
-            var known: Set<Int> = []
+            var known = Marks(program.instructions.count)
             if let before = lastInQueue[instruction.engine] { known = knownAtStart[before] }
             let producers = [instruction.wait0, instruction.wait1, instruction.wait2]
                 .filter(\.isPresent)
@@ -70,14 +83,8 @@ struct OrderProof {
         var writes: Bool
     }
 
-    private struct Cell: Hashable {
-        var space: UInt16
-        var row: Int
-        var byte: Int
-    }
-
     private mutating func findRaces() {
-        var touches: [Cell: [Touch]] = [:]
+        var touches: [UInt64: [Touch]] = [:]
         for (index, instruction) in program.instructions.enumerated() {
             let operands = OperandAccesses(instruction)
             for slot in 0..<operands.count {
@@ -114,32 +121,29 @@ struct OrderProof {
         return knownAtStart[later.instruction].contains(earlier.instruction)
     }
 
-    private static func cells(_ pattern: AccessPattern) -> [Cell] {
+    /// The 32-bit words that a pattern touches, as numbers: memory, row, and place there.
+    private static func cells(_ pattern: AccessPattern) -> Set<UInt64> {
         let bytes = pattern.type.byteCount
-        var offsets = [0]
+        var offsets = [Int(pattern.offset)]
         for dimension in [
             pattern.dimension0, pattern.dimension1, pattern.dimension2, pattern.dimension3,
-        ] {
+        ] where dimension.count > 1 {
             offsets = offsets.flatMap { first in
-                (0..<Int(dimension.count)).map { first + $0 * Int(dimension.stride) }
+                (0..<Int(dimension.count)).map { first + $0 * Int(dimension.stride) * bytes }
             }
         }
-        var result: [Cell] = []
+        var result: Set<UInt64> = []
         for row in 0..<Int(pattern.partitionCount) {
+            var base = UInt64(pattern.space.rawValue) << 56
+            if pattern.space == .hbm {
+                base |= UInt64(pattern.tensor) << 40
+                base += UInt64(row * Int(pattern.partitionStride) * bytes)
+            } else {
+                base |= UInt64(Int(pattern.partitionStart) + row) << 24
+            }
             for offset in offsets {
-                for byte in 0..<bytes {
-                    let place = Int(pattern.offset) + offset * bytes + byte
-                    if pattern.space == .hbm {
-                        result.append(
-                            Cell(
-                                space: 10 + pattern.tensor, row: 0,
-                                byte: place + row * Int(pattern.partitionStride) * bytes))
-                    } else {
-                        result.append(
-                            Cell(
-                                space: UInt16(pattern.space.rawValue),
-                                row: Int(pattern.partitionStart) + row, byte: place))
-                    }
+                for byte in stride(from: 0, to: bytes, by: min(4, bytes)) {
+                    result.insert((base + UInt64(offset + byte)) >> 2)
                 }
             }
         }

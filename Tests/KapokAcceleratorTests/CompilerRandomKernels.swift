@@ -13,23 +13,35 @@ struct RandomKernel {
     private var kept: [UInt32] = []
 
     /// - Parameters:
-    ///   - columns: width of most tiles, a multiple of 4.
-    ///   - operations: computations of each iteration.
-    init(seed: UInt64, machine: Machine, columns: Int = 8) {
+    ///   - columns: width of all tiles, a multiple of 4.
+    ///   - isTall: whether tiles occupy all partitions, though only four are touched.
+    init(seed: UInt64, machine: Machine, columns: Int = 8, isTall: Bool = false) {
         random = RandomStream(seed: seed)
         sketch = KernelSketch("random \(seed)", machine: machine)
         input = sketch.tensor("input", 4, 64, .input)
         output = sketch.tensor("output", 4, 64, .output)
         scratch = sketch.tensor("between", 4, 64, .scratch)
         self.columns = columns
+        partitions = isTall ? 128 : 4
     }
 
     private let columns: Int
+    private let partitions: Int
+
+    private mutating func tile(_ name: String, _ space: MemorySpace = .sbuf, line: Int) -> UInt32 {
+        sketch.tile(name, space, partitions: partitions, columns: columns, line: line)
+    }
+
+    private mutating func part(
+        _ tile: UInt32, columns: Range<Int>? = nil, stride: Int = 1
+    ) -> UInt32 {
+        sketch.part(tile, columns: columns, stride: stride, partitions: 0..<4)
+    }
 
     mutating func make(iterations: Int, operations: Int) -> TracedKernel {
         for index in 0..<pick(3) {
-            let tile = sketch.tile("kept", partitions: 4, columns: columns, line: 5 + index)
-            let whole = sketch.part(tile)
+            let tile = tile("kept", line: 5 + index)
+            let whole = part(tile)
             sketch.compute(.memset, [], to: whole, on: .gpsimd, line: 8)
             kept.append(tile)
         }
@@ -47,17 +59,16 @@ struct RandomKernel {
 
     private mutating func load(_ iteration: Int) {
         for number in 0..<1 + pick(3) {
-            let tile = sketch.tile(
-                "loaded", partitions: 4, columns: columns, line: 20 + number % 2)
+            let tile = tile("loaded", line: 20 + number % 2)
             let first = pick(64 - columns + 1)
-            let whole = sketch.part(tile)
+            let whole = part(tile)
             // Now and then from what the kernel has stored, or in two halves.
             let tensor = pick(6) == 0 ? scratch : input
             let engine: Engine = pick(4) == 0 ? .scalar : .sync
             if pick(4) == 0 {
                 for half in 0..<2 {
                     let from = half * columns / 2
-                    let target = sketch.part(tile, columns: from..<from + columns / 2)
+                    let target = part(tile, columns: from..<from + columns / 2)
                     let source = sketch.region(
                         tensor, rows: 0..<4, columns: first + from..<first + from + columns / 2)
                     sketch.copy(source, to: target, on: engine, line: 22)
@@ -89,11 +100,11 @@ struct RandomKernel {
     private mutating func elementwise() {
         let a = operand()
         let b = operand()
-        let tile = sketch.tile("value", partitions: 4, columns: columns, line: 30 + pick(3))
+        let tile = tile("value", line: 30 + pick(3))
         let engines: [Engine] = [.vector, .scalar, .gpsimd]
-        let sources = [sketch.part(a), sketch.part(b)]
+        let sources = [part(a), part(b)]
         sketch.compute(
-            .tensorTensor, sources, to: sketch.part(tile), on: engines[pick(3)], line: 33)
+            .tensorTensor, sources, to: part(tile), on: engines[pick(3)], line: 33)
         filled.append(tile)
     }
 
@@ -101,19 +112,19 @@ struct RandomKernel {
     private mutating func update() {
         let tile = operand()
         let first = pick(columns)
-        let part = sketch.part(tile, columns: first..<first + 1 + pick(columns - first))
-        let source = sketch.part(operand(), columns: 0..<1)
+        let changed = part(tile, columns: first..<first + 1 + pick(columns - first))
+        let source = part(operand(), columns: 0..<1)
         sketch.compute(
-            .tensorScalar, [part, source], to: part, on: pick(2) == 0 ? .vector : .scalar,
+            .tensorScalar, [changed, source], to: changed, on: pick(2) == 0 ? .vector : .scalar,
             flags: .scalar0, line: 34)
     }
 
     private mutating func strided() {
         let source = operand()
-        let tile = sketch.tile("mixed", partitions: 4, columns: columns, line: 36)
+        let tile = tile("mixed", line: 36)
         for parity in 0..<2 {
-            let from = sketch.part(source, columns: parity..<columns, stride: 2)
-            let target = sketch.part(tile, columns: parity..<columns, stride: 2)
+            let from = part(source, columns: parity..<columns, stride: 2)
+            let target = part(tile, columns: parity..<columns, stride: 2)
             sketch.compute(
                 .activation, [from], to: target, on: pick(2) == 0 ? .scalar : .vector, line: 37)
         }
@@ -121,16 +132,16 @@ struct RandomKernel {
     }
 
     private mutating func multiply() {
-        let psum = sketch.tile("psum", .psum, partitions: 4, columns: columns, line: 40)
-        let target = sketch.part(psum)
+        let psum = tile("psum", .psum, line: 40)
+        let target = part(psum)
         for step in 0..<1 + pick(3) {
-            let stationary = sketch.part(operand(), columns: 0..<4)
-            let moving = sketch.part(operand())
+            let stationary = part(operand(), columns: 0..<4)
+            let moving = part(operand())
             sketch.multiply(stationary, moving, to: target, accumulate: step > 0, line: 41)
         }
-        let tile = sketch.tile("product", partitions: 4, columns: columns, line: 42)
+        let tile = tile("product", line: 42)
         sketch.compute(
-            .tensorCopy, [target], to: sketch.part(tile), on: pick(2) == 0 ? .vector : .scalar,
+            .tensorCopy, [target], to: part(tile), on: pick(2) == 0 ? .vector : .scalar,
             line: 43)
         filled.append(tile)
     }
@@ -138,7 +149,7 @@ struct RandomKernel {
     private mutating func store(_ iteration: Int) {
         for _ in 0..<1 + pick(2) {
             let first = pick(64 - columns + 1)
-            let source = sketch.part(operand())
+            let source = part(operand())
             let target = sketch.region(
                 pick(3) == 0 ? scratch : output, rows: 0..<4, columns: first..<first + columns)
             sketch.copy(source, to: target, on: pick(5) == 0 ? .gpsimd : .sync, line: 50)

@@ -16,17 +16,13 @@ struct ValueTrace {
         var hash: UInt64
     }
 
-    private var cells: [Cell: UInt64] = [:]
+    private var cells: [UInt64: UInt64] = [:]
     private let patterns: [AccessPattern]
     private let tensors: [TensorDeclaration]
     private let isRelative: Bool
 
-    /// A byte: in a tile (or in SBUF, or PSUM), or in a tensor.
-    private struct Cell: Hashable {
-        var memory: UInt32
-        var row: Int
-        var byte: Int
-    }
+    /// Marks bytes of tensors.
+    private static let tensorBit: UInt64 = 1 << 63
 
     /// The kernel in its author's order, every tile in memory of its own.
     init(_ kernel: TracedKernel) {
@@ -50,7 +46,7 @@ struct ValueTrace {
         for instruction in instructions { execute(instruction) }
         for (index, tensor) in tensors.enumerated() where tensor.role == .output {
             outputs[tensor.name] = (0..<tensor.byteCount).map {
-                value(of: Cell(memory: 0x8000_0000 | UInt32(index), row: 0, byte: $0))
+                value(of: Self.tensorBit | UInt64(index) << 40 | UInt64($0))
             }
         }
     }
@@ -88,48 +84,39 @@ struct ValueTrace {
 
     private var stationary: UInt64 = 0
 
-    private func value(of cell: Cell) -> UInt64 {
+    private func value(of cell: UInt64) -> UInt64 {
         if let value = cells[cell] { return value }
         // Inputs differ from byte to byte; memory that nobody wrote is recognisable.
-        return cell.memory & 0x8000_0000 != 0
-            ? Self.mix(UInt64(cell.memory), UInt64(cell.byte)) : 0xDEAD
+        return cell & Self.tensorBit != 0 ? Self.mix(cell, 1) : 0xDEAD
     }
 
-    private func cells(of pattern: AccessPattern) -> [Cell] {
+    /// Every byte of a pattern, as a number: its memory, its row, and its place there.
+    private func cells(of pattern: AccessPattern) -> [UInt64] {
         let bytes = pattern.type.byteCount
-        var result: [Cell] = []
+        var offsets = [Int(pattern.offset)]
+        for dimension in [
+            pattern.dimension0, pattern.dimension1, pattern.dimension2, pattern.dimension3,
+        ] where dimension.count > 1 {
+            offsets = offsets.flatMap { first in
+                (0..<Int(dimension.count)).map { first + $0 * Int(dimension.stride) * bytes }
+            }
+        }
+        var result: [UInt64] = []
+        result.reserveCapacity(pattern.totalBytes)
         for row in 0..<Int(pattern.partitionCount) {
-            for a in 0..<Int(pattern.dimension0.count) {
-                for b in 0..<Int(pattern.dimension1.count) {
-                    for c in 0..<Int(pattern.dimension2.count) {
-                        for d in 0..<Int(pattern.dimension3.count) {
-                            var element =
-                                a * Int(pattern.dimension0.stride)
-                                + b * Int(pattern.dimension1.stride)
-                                + c * Int(pattern.dimension2.stride)
-                                + d * Int(pattern.dimension3.stride)
-                            if pattern.space == .hbm {
-                                element += row * Int(pattern.partitionStride)
-                            }
-                            for byte in 0..<bytes {
-                                result.append(
-                                    cell(pattern, row, Int(pattern.offset) + element * bytes + byte)
-                                )
-                            }
-                        }
-                    }
-                }
+            var base: UInt64
+            if pattern.space == .hbm {
+                base = Self.tensorBit | UInt64(pattern.tensor) << 40
+                base += UInt64(row * Int(pattern.partitionStride) * bytes)
+            } else {
+                let memory = isRelative ? UInt64(pattern.tile) + 2 : UInt64(pattern.space.rawValue)
+                base = memory << 40 | UInt64(Int(pattern.partitionStart) + row) << 24
+            }
+            for offset in offsets {
+                for byte in 0..<bytes { result.append(base + UInt64(offset + byte)) }
             }
         }
         return result
-    }
-
-    private func cell(_ pattern: AccessPattern, _ row: Int, _ byte: Int) -> Cell {
-        if pattern.space == .hbm {
-            return Cell(memory: 0x8000_0000 | UInt32(pattern.tensor), row: 0, byte: byte)
-        }
-        let memory = isRelative ? pattern.tile + 2 : UInt32(pattern.space.rawValue)
-        return Cell(memory: memory, row: Int(pattern.partitionStart) + row, byte: byte)
     }
 
     private static func mix(_ a: UInt64, _ b: UInt64) -> UInt64 {

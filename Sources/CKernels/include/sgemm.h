@@ -1,4 +1,5 @@
-// Small matrix multiplications as the accelerator's tensor engine does them. Included by CKernels.h.
+// Small matrix multiplications as the accelerator's tensor engine does them. Included by
+// CKernels.h.
 #ifndef KAPOK_SGEMM_H
 #define KAPOK_SGEMM_H
 
@@ -29,7 +30,7 @@ void kapok_sgemm(
     const float *_Nonnull right, ptrdiff_t right_stride, size_t k, size_t m, size_t n,
     float *_Nonnull result, ptrdiff_t result_stride, int accumulates);
 
-/// Does `rounds` times 24 independent FP32 multiply-adds of `kapok_sgemm_peak_lanes` lanes each, in
+/// Does `rounds` times 12 independent FP32 multiply-adds of `kapok_sgemm_peak_lanes` lanes each, in
 /// registers alone: the most that this processor can do. Returns a value that depends on all.
 float kapok_sgemm_peak(kapok_fp32_implementation implementation, uint64_t rounds);
 

@@ -30,7 +30,9 @@ public struct ExecutionOptions: Sendable {
 ///   overwrites PSUM, or is added to it by one FP32 addition. With `doubleRow`, row `k` is half `k % 2`
 ///   of partition `k / 2`.
 /// * `max` and `min` are IEEE 754-2019 maximum and minimum (NaN wins, -0 < +0). `power` and the
-///   transcendental functions are computed in FP64 and rounded to FP32.
+///   transcendental functions are computed in FP64, by fixed sequences of operations that need no C
+///   library (CKernels, `fp32_tile_functions.h`), and rounded to FP32: within 0.50001 of the last
+///   place.
 /// * `activation` multiplies, rounds, adds, rounds, and applies the function.
 /// * Sums (and other reductions) along a partition: lane `l` of 16 takes elements `l`, `l + 16`, ... in
 ///   order, from the neutral element; then lanes `l` and `l + 8` are combined, `l + 4`, `l + 2`, `l + 1`.

@@ -52,12 +52,12 @@ def splitmix(seed, count):
     return mix(np.uint64(seed) + GOLDEN * index)
 
 
-def patterns(count=1 << 20):
+def patterns(count=1 << 19):
     """Every kind of FP32: the upper halves of SplitMix64's outputs from seed 1."""
     return (splitmix(1, count) >> np.uint64(32)).astype(np.uint32).view(np.float32)
 
 
-def near(least, greatest, count=1 << 18):
+def near(least, greatest, count=1 << 17):
     """Numbers of magnitudes that the type can hold, and a little beyond."""
     r = splitmix(2, count)
     span = np.uint64(greatest - least + 1)
