@@ -37,7 +37,8 @@ struct CompilerCorrectnessTests {
         var spilled: Int64 = 0
         var reloaded: Int64 = 0
         for seed in 100..<120 {
-            var random = RandomKernel(seed: UInt64(seed), machine: machine, columns: 32, isTall: true)
+            var random = RandomKernel(
+                seed: UInt64(seed), machine: machine, columns: 64, isTall: true)
             let report = try check(random.make(iterations: 4, operations: 6), schedule)
             spilled += report.spilledBytes
             reloaded += report.reloadedBytes

@@ -20,15 +20,15 @@ public struct Compiler: Sendable {
     /// - Throws: ``CompilerError`` with the author's line and a remedy, when tiles do not fit into
     ///   SBUF or PSUM, or the kernel reads what was never written.
     public func compile(_ kernel: TracedKernel) throws(CompilerError) -> CompiledKernel {
-        let source = try WorkingKernel(kernel)
+        let versions = try FittedKernel.versions(
+            of: try WorkingKernel(kernel), machine: machine, options: options)
         var template = Program(name: kernel.name, machine: machine.description.name)
         template.parameters = kernel.parameters
         template.lines = kernel.lines
         template.loops = kernel.loops
         template.iterations = kernel.iterations
-        var search = ScheduleSearch(
-            source, template: template, machine: machine, options: options)
-        return try search.run()
+        var search = ScheduleSearch(template: template, machine: machine, options: options)
+        return try search.run(versions)
     }
 }
 

@@ -183,7 +183,10 @@ struct ListScheduler {
 
     private mutating func meet(_ node: UInt32, _ time: Int64) {
         let index = Int(node)
-        earliest[index] = max(earliest[index], time)
+        // A transfer that stands in its queue before its time blocks those behind it, and times are
+        // estimates: it is taken a little later than it could be.
+        let slack = graph.nodes[index].generator == nil ? 0 : graph.times.descriptor
+        earliest[index] = max(earliest[index], time + slack)
         unmet[index] -= 1
         if unmet[index] == 0 { admit(node) }
     }

@@ -33,6 +33,32 @@ struct MemoryOverflow {
             remedy: remedy)
     }
 
+    /// The error for the bundle whose operands take most of SBUF.
+    func errorOfInstruction() -> CompilerError {
+        var worst = (bundle: 0, bytes: 0, tiles: [Int]())
+        for bundle in 0..<kernel.bundleCount {
+            var tiles: [Int] = []
+            for index in kernel.bundle(bundle) {
+                let operands = OperandAccesses(kernel.instructions[index])
+                for slot in 0..<operands.count {
+                    let pattern = kernel.patterns[Int(operands[slot].pattern)]
+                    guard pattern.space == .sbuf, !tiles.contains(Int(pattern.tile))
+                    else { continue }
+                    tiles.append(Int(pattern.tile))
+                }
+            }
+            let bytes = tiles.reduce(0) { $0 + kernel.tiles[$1].bytesPerPartition }
+            if bytes > worst.bytes { worst = (bundle, bytes, tiles) }
+        }
+        let instruction = kernel.bundle(worst.bundle).lowerBound
+        let opcode = kernel.instructions[instruction].opcode.name
+        return CompilerError(
+            kind: .outOfSBUF, line: kernel.line(of: instruction),
+            problem: "out of SBUF: the operands of one \(opcode) take \(worst.bytes) bytes "
+                + "a partition, SBUF has \(machine.sbufBytesPerPartition): \(list(worst.tiles))",
+            remedy: "Work on smaller tiles: no spilling can help a single instruction")
+    }
+
     /// The bundle at which most bytes are alive, and how many.
     private func peak(_ space: MemorySpace) -> (bundle: Int, bytes: Int) {
         var change = [Int](repeating: 0, count: kernel.bundleCount + 1)

@@ -65,35 +65,58 @@ struct MemoryPlanner {
     }
 
     private func sbufPools(share: Double) -> [TilePool]? {
-        for (sharing, stacks) in [
-            (PoolSharing.line, false), (.line, true), (.size, false), (.size, true),
-        ] {
-            let pools = TilePools(
-                kernel, lifetimes, machine: machine, sharing: sharing, stacks: stacks)
-            let plan = BufferPlan(
-                pools.sbuf, capacity: machine.sbufBytesPerPartition, maximumExtra: maximumExtra)
-            if let solved = plan.solve(share: share) { return solved }
+        let capacity = machine.sbufBytesPerPartition
+        for sharing in [PoolSharing.line, .size] {
+            for stacks in [false, true] {
+                let pools = TilePools(
+                    kernel, lifetimes, machine: machine, sharing: sharing, stacks: stacks
+                ).sbuf
+                if let solved = solve(pools, capacity, share) { return solved }
+            }
         }
         return nil
     }
 
     private func psumPools(share: Double) throws(CompilerError) -> [TilePool] {
-        for sharing in [PoolSharing.line, .size] {
-            var pools = TilePools(
-                kernel, lifetimes, machine: machine, sharing: sharing, stacks: false
-            ).psum
-            for sharesBanks in [false, true] {
-                for index in pools.indices { pools[index].sharesBanks = sharesBanks }
-                let plan = BufferPlan(
-                    pools, capacity: machine.psumBytesPerPartition, maximumExtra: maximumExtra)
-                if let solved = plan.solve(share: share) { return solved }
-            }
+        let byLine = TilePools(
+            kernel, lifetimes, machine: machine, sharing: .line, stacks: false
+        ).psum
+        for sharesBanks in [false, true] {
+            var pools = byLine
+            for index in pools.indices { pools[index].sharesBanks = sharesBanks }
+            if let solved = solve(pools, machine.psumBytesPerPartition, share) { return solved }
         }
         throw MemoryOverflow(kernel, lifetimes, machine).error(in: .psum)
+    }
+
+    /// Buffers and addresses for `pools`, merged as far as memory demands.
+    private func solve(_ pools: [TilePool], _ capacity: Int, _ share: Double) -> [TilePool]? {
+        var pools = pools
+        var merger = PoolMerger(pools, lifetimes)
+        while true {
+            let plan = BufferPlan(pools, capacity: capacity, maximumExtra: maximumExtra)
+            if let solved = plan.solve(share: share) { return solved }
+            guard let fewer = merger.mergeOnce() else { return nil }
+            pools = fewer
+        }
+    }
+
+    /// Whether everything that lives at the same time fits into SBUF.
+    var fitsSBUF: Bool { sbufPools(share: 0) != nil }
+
+    /// What lives at the same time, by size.
+    func spillBudget() -> SpillBudget {
+        let pools = TilePools(kernel, lifetimes, machine: machine, sharing: .size, stacks: true)
+        return SpillBudget(kernel, pools.sbuf)
     }
 
     /// What does not fit into SBUF, as an error.
     func sbufOverflow() -> CompilerError {
         MemoryOverflow(kernel, lifetimes, machine).error(in: .sbuf)
+    }
+
+    /// The instruction whose operands do not fit into SBUF, as an error.
+    func instructionOverflow() -> CompilerError {
+        MemoryOverflow(kernel, lifetimes, machine).errorOfInstruction()
     }
 }

@@ -3,7 +3,6 @@
 /// The author's order is always among them, so the result is never slower. Ties go to what was tried
 /// first.
 struct ScheduleSearch {
-    private let kernel: WorkingKernel
     private let template: Program
     private let machine: Machine
     private let options: CompilerOptions
@@ -11,21 +10,22 @@ struct ScheduleSearch {
     private let simulator: Simulator
     private var best: Best?
     private var candidates: [ScheduleCandidate] = []
+    private var handledInstructions = 0
 
     private struct Best {
         var assembled: AssembledProgram
         var layout: PoolLayout
+        var fitted: FittedKernel
         var makespan: Int64
         var name: String
     }
 
     /// Shares of the free memory that are given to more buffers.
-    private static let shares = [1.0, 0.25, 0.0625]
+    private static let shares: [(part: Double, name: String)] = [
+        (1, ""), (0.25, "1/4 of the spare buffers"), (0.0625, "1/16 of the spare buffers"),
+    ]
 
-    init(
-        _ kernel: WorkingKernel, template: Program, machine: Machine, options: CompilerOptions
-    ) {
-        self.kernel = kernel
+    init(template: Program, machine: Machine, options: CompilerOptions) {
         self.template = template
         self.machine = machine
         self.options = options
@@ -34,15 +34,20 @@ struct ScheduleSearch {
     }
 
     /// Tries what the options ask for and the budget allows.
-    mutating func run() throws(CompilerError) -> CompiledKernel {
-        let planner = MemoryPlanner(
-            kernel, machine: machine, maximumExtra: options.maximumExtraBuffers)
-        for share in options.schedule == .source ? [1.0] : Self.shares {
-            guard mayGoOn || share == 1 else { break }
-            guard let layout = try planner.layout(share: share) else {
-                throw planner.sbufOverflow()
+    ///
+    /// - Parameter versions: of one kernel, at least one.
+    mutating func run(_ versions: [FittedKernel]) throws(CompilerError) -> CompiledKernel {
+        for share in Self.shares {
+            for fitted in versions {
+                guard candidates.isEmpty || (mayGoOn(fitted) && options.schedule != .source)
+                else { continue }
+                let planner = MemoryPlanner(
+                    fitted.kernel, machine: machine, maximumExtra: options.maximumExtraBuffers)
+                guard let layout = try planner.layout(share: share.part) else {
+                    throw planner.sbufOverflow()
+                }
+                try tryOrders(fitted, layout, suffix: [fitted.name, share.name])
             }
-            try tryOrders(layout, suffix: Self.suffix(share))
         }
         guard let best else {
             throw CompilerError(
@@ -52,56 +57,62 @@ struct ScheduleSearch {
         return result(best)
     }
 
-    private static func suffix(_ share: Double) -> String {
-        share == 1 ? "" : ", \(Int(share * 10_000)) of 10000 of the free memory"
-    }
-
     /// Whether another candidate is within the limits.
-    private var mayGoOn: Bool {
-        candidates.count < options.maximumCandidates
-            && (candidates.count < 2
-                || (candidates.count + 1) * kernel.instructions.count <= options.searchBudget)
+    private func mayGoOn(_ fitted: FittedKernel) -> Bool {
+        candidates.count < 2
+            || (candidates.count < options.maximumCandidates
+                && handledInstructions + fitted.kernel.instructions.count
+                    <= options.searchBudget)
     }
 
     private mutating func tryOrders(
-        _ layout: PoolLayout, suffix: String
+        _ fitted: FittedKernel, _ layout: PoolLayout, suffix: [String]
     ) throws(CompilerError) {
-        let assembly = ProgramAssembly(
-            kernel, patterns: layout.patterns, dependences: layout.dependences, machine: machine)
+        let kernel = fitted.kernel
+        let setting = Setting(
+            fitted: fitted, layout: layout,
+            assembly: ProgramAssembly(
+                kernel, patterns: layout.patterns, dependences: layout.dependences,
+                machine: machine),
+            suffix: suffix.filter { !$0.isEmpty }.map { ", \($0)" }.joined())
         let count = kernel.bundleCount
-        if options.schedule != .list || candidates.isEmpty {
-            try attempt(
-                (0..<count).map { UInt32($0) }, "source" + suffix, layout, assembly)
-        }
-        guard options.schedule != .source else { return }
+        try attempt((0..<count).map { UInt32($0) }, "source", setting)
+        guard options.schedule != .source, mayGoOn(fitted) else { return }
         let graph = ScheduleGraph(
             kernel, patterns: layout.patterns, dependences: layout.dependences, costs: costs)
         // The later a bundle may be, the less urgent it is.
         let backward = ListScheduler.schedule(
             graph, priority: (0..<count).map { Int64(count - $0) }, .backward)
-        guard mayGoOn else { return }
         let forward = ListScheduler.schedule(
             graph, priority: backward.end.map { -$0 }, .forward)
-        try attempt(forward.order, "deadline" + suffix, layout, assembly)
-        guard mayGoOn else { return }
+        try attempt(forward.order, "deadline", setting)
+        guard mayGoOn(fitted) else { return }
         let eager = ListScheduler.schedule(
             graph, priority: (0..<count).map { Int64($0) }, .forward)
-        try attempt(eager.order, "eager" + suffix, layout, assembly)
-        guard mayGoOn else { return }
+        try attempt(eager.order, "eager", setting)
+        guard mayGoOn(fitted) else { return }
         let tighter = ListScheduler.schedule(
             graph, priority: forward.end.map { -$0 }, .backward)
         let justified = ListScheduler.schedule(
             graph, priority: tighter.end.map { -$0 }, .forward)
-        try attempt(justified.order, "justified" + suffix, layout, assembly)
+        try attempt(justified.order, "justified", setting)
+    }
+
+    /// What candidates that differ in their order only have in common.
+    private struct Setting {
+        var fitted: FittedKernel
+        var layout: PoolLayout
+        var assembly: ProgramAssembly
+        var suffix: String
     }
 
     private mutating func attempt(
-        _ order: [UInt32], _ name: String, _ layout: PoolLayout, _ assembly: ProgramAssembly
+        _ order: [UInt32], _ name: String, _ setting: Setting
     ) throws(CompilerError) {
         var base = template
-        base.patterns = layout.patterns
-        base.tensors = kernel.tensors
-        let assembled = assembly.program(bundles: order, template: base)
+        base.patterns = setting.layout.patterns
+        base.tensors = setting.fitted.kernel.tensors
+        let assembled = setting.assembly.program(bundles: order, template: base)
         let makespan: Int64
         do {
             makespan = try simulator.makespan(of: assembled.program)
@@ -110,21 +121,28 @@ struct ScheduleSearch {
                 kind: .notSimulated, line: nil, problem: "schedule \(name): \(error)",
                 remedy: "Report this kernel: the compiler made a program that cannot run")
         }
-        candidates.append(ScheduleCandidate(name: name, makespan: makespan))
+        handledInstructions += assembled.program.instructions.count
+        let fullName = name + setting.suffix
+        candidates.append(ScheduleCandidate(name: fullName, makespan: makespan))
         if best.map({ makespan < $0.makespan }) ?? true {
-            best = Best(assembled: assembled, layout: layout, makespan: makespan, name: name)
+            best = Best(
+                assembled: assembled, layout: setting.layout, fitted: setting.fitted,
+                makespan: makespan, name: fullName)
         }
     }
 
     private func result(_ best: Best) -> CompiledKernel {
         var program = best.assembled.program
-        program.tiles = best.layout.tiles(kernel)
+        program.tiles = best.layout.tiles(best.fitted.kernel)
         program.recordTileUses()
         var report = CompilationReport()
         report.makespan = best.makespan
         report.schedule = best.name
         report.candidates = candidates
-        report.pools = best.layout.report(kernel)
+        report.bounds = LowerBounds(best.fitted.kernel, best.layout, costs: costs).all()
+        report.pools = best.layout.report(best.fitted.kernel)
+        report.spilledBytes = best.fitted.spilledBytes
+        report.reloadedBytes = best.fitted.reloadedBytes
         report.dependences = best.layout.dependences.producers.count
         report.synchronisedDependences = best.assembled.synchronisedDependences
         report.waits = best.assembled.waits

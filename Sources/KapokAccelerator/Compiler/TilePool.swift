@@ -39,6 +39,18 @@ struct TilePool: Sendable {
         return (base + index % banks * bankSpan + index / banks * slotBytes, 0)
     }
 
+    /// Most of `tiles`, which stand in order of first use, that live at the same time.
+    static func mostAlive(_ tiles: [UInt32], _ lifetimes: TileLifetimes) -> Int {
+        let lasts = tiles.map { lifetimes.last[Int($0)] }.sorted()
+        var most = 0
+        var ended = 0
+        for (begun, tile) in tiles.enumerated() {
+            while lasts[ended] < lifetimes.first[Int(tile)] { ended += 1 }
+            most = max(most, begun + 1 - ended)
+        }
+        return most
+    }
+
     private var bankSpan: Int { (slotBytes + bank - 1) / bank * bank }
     private var buffersPerBank: Int { sharesBanks ? max(1, bank / slotBytes) : 1 }
 }
@@ -96,7 +108,7 @@ struct TilePools: Sendable {
             pools[pool].last = max(pools[pool].last, lifetimes.last[tile])
         }
         for pool in pools.indices {
-            pools[pool].live = Self.mostAlive(pools[pool].tiles, lifetimes)
+            pools[pool].live = TilePool.mostAlive(pools[pool].tiles, lifetimes)
             pools[pool].buffers = pools[pool].live
         }
         sbuf = pools.filter { $0.space == .sbuf }
@@ -121,16 +133,5 @@ struct TilePools: Sendable {
             }
         }
         return result
-    }
-
-    private static func mostAlive(_ tiles: [UInt32], _ lifetimes: TileLifetimes) -> Int {
-        let lasts = tiles.map { lifetimes.last[Int($0)] }.sorted()
-        var most = 0
-        var ended = 0
-        for (begun, tile) in tiles.enumerated() {
-            while lasts[ended] < lifetimes.first[Int(tile)] { ended += 1 }
-            most = max(most, begun + 1 - ended)
-        }
-        return most
     }
 }

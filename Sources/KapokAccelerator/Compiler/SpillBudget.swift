@@ -1,0 +1,103 @@
+/// How many tiles of each size may be in SBUF at the same time.
+///
+/// Tiles of one size form a class with buffers of that size, so that memory is never in pieces too
+/// small for a tile.
+struct SpillBudget: Sendable {
+    /// A class of tiles of one size.
+    struct Class: Sendable {
+        /// Bytes of a buffer in each partition, and tiles that fit into it beside each other.
+        var bytes: Int
+        var lanes: Int
+        /// Most tiles that live at the same time.
+        var live: Int
+        /// Most tiles that one bundle touches.
+        var needed: Int
+        /// Tiles that may be in SBUF at the same time.
+        var allowed: Int
+
+        /// Bytes of a partition for what is allowed.
+        var total: Int { (allowed + lanes - 1) / lanes * bytes }
+    }
+
+    /// The classes.
+    private(set) var classes: [Class] = []
+    /// The class of each tile; nil for tiles in PSUM and tiles that nobody uses.
+    private(set) var classOfTile: [Int?]
+
+    /// Every class with what lives at the same time.
+    init(_ kernel: WorkingKernel, _ pools: [TilePool]) {
+        classOfTile = Array(repeating: nil, count: kernel.tiles.count)
+        for pool in pools {
+            for tile in pool.tiles { classOfTile[Int(tile)] = classes.count }
+            classes.append(
+                Class(
+                    bytes: pool.slotBytes, lanes: pool.lanes, live: pool.live, needed: 0,
+                    allowed: pool.live))
+        }
+        countNeeds(kernel)
+    }
+
+    /// Bytes of a partition that all classes take.
+    var bytes: Int { classes.reduce(0) { $0 + $1.total } }
+
+    /// Budgets within `capacity`, each of which lets another class give up buffers; the last one lets
+    /// all of them. Empty when a single instruction does not fit.
+    func reduced(to capacity: Int) -> [SpillBudget] {
+        var result: [SpillBudget] = []
+        for index in classes.indices {
+            var budget = self
+            let others = bytes - classes[index].total
+            budget.classes[index].allowed =
+                (capacity - others) / classes[index].bytes * classes[index].lanes
+            if others < capacity, budget.classes[index].allowed >= classes[index].needed {
+                result.append(budget)
+            }
+        }
+        if let budget = evenlyReduced(to: capacity) { result.append(budget) }
+        return result
+    }
+
+    /// A budget that keeps part of its buffers back, so that the next tile can be loaded while others
+    /// are in use; nil when that changes nothing.
+    func keepingBack(_ part: Double) -> SpillBudget? {
+        var budget = self
+        for index in classes.indices where classes[index].allowed < classes[index].live {
+            let back = Int((Double(classes[index].allowed) * part).rounded(.up))
+            budget.classes[index].allowed = max(
+                classes[index].needed, classes[index].allowed - back)
+        }
+        return zip(budget.classes, classes).contains { $0.allowed != $1.allowed } ? budget : nil
+    }
+
+    /// All classes give up the same part of what they can.
+    private func evenlyReduced(to capacity: Int) -> SpillBudget? {
+        var budget = self
+        for part in stride(from: 64, through: 0, by: -1) {
+            for (index, item) in classes.enumerated() {
+                budget.classes[index].allowed = item.needed + (item.live - item.needed) * part / 64
+            }
+            if budget.bytes <= capacity { return budget }
+        }
+        return nil
+    }
+
+    private mutating func countNeeds(_ kernel: WorkingKernel) {
+        var seenIn = [Int](repeating: -1, count: kernel.tiles.count)
+        var touched = [Int](repeating: 0, count: classes.count)
+        for bundle in 0..<kernel.bundleCount {
+            for index in touched.indices { touched[index] = 0 }
+            for index in kernel.bundle(bundle) {
+                let operands = OperandAccesses(kernel.instructions[index])
+                for slot in 0..<operands.count {
+                    let pattern = kernel.patterns[Int(operands[slot].pattern)]
+                    guard pattern.space == .sbuf, seenIn[Int(pattern.tile)] != bundle,
+                        let number = classOfTile[Int(pattern.tile)]
+                    else { continue }
+                    seenIn[Int(pattern.tile)] = bundle
+                    touched[number] += 1
+                    classes[number].needed = max(classes[number].needed, touched[number])
+                }
+            }
+        }
+    }
+}
