@@ -71,4 +71,21 @@ struct KernelsLibraryTests {
                 == "kernel matmul: 16777216 tile products, but a trace takes at most 2097152")
         #expect(problem(["m": 64]) == "")
     }
+
+    @Test("a comparison finds the worst element, in units of the bound; what is no number is worst")
+    func comparison() {
+        let bound = ErrorBound(absolute: 0.5, relative: 0.25)
+        func compare(_ values: [Float], _ reference: [Double]) -> OutputComparison {
+            OutputComparison(name: "y", values: values, reference: reference, bound: bound)
+        }
+        let close = compare([1, 2.5, -4], [1, 2, -4.75])
+        #expect(close.largestError == 0.75 && close.worstElement == 1 && close.isWithinBound)
+        #expect(close.largestShareOfBound == 0.5)
+        let far = compare([1, 4], [1, 2])
+        #expect(far.largestShareOfBound == 2 && !far.isWithinBound && far.worstElement == 1)
+        #expect(!compare([.nan], [0]).isWithinBound)
+        #expect(!compare([.infinity], [1]).isWithinBound)
+        #expect(compare([.infinity], [.infinity]).isWithinBound)
+        #expect(!bound.allows(.nan, reference: 1) && bound.allows(1.75, reference: 1))
+    }
 }

@@ -86,12 +86,20 @@ struct MatmulKernel: LibraryKernel {
         let (m, depth, n) = (arguments["m"], arguments["k"], arguments["n"])
         let lhsT = inputs["lhsT"] ?? []
         let rhs = inputs["rhs"] ?? []
-        var result = [Double](repeating: 0, count: m * n)
-        for k in 0..<depth {
-            for row in 0..<m {
-                let factor = lhsT[k * m + row]
-                for column in 0..<n { result[row * n + column] += factor * rhs[k * n + column] }
+        precondition(lhsT.count == depth * m && rhs.count == depth * n, "inputs of the right shape")
+        let result = [Double](unsafeUninitializedCapacity: m * n) { result, count in
+            result.initialize(repeating: 0)
+            rhs.withUnsafeBufferPointer { rhs in
+                for k in 0..<depth {
+                    for row in 0..<m {
+                        let factor = lhsT[k * m + row]
+                        for column in 0..<n {
+                            result[row * n + column] += factor * rhs[k * n + column]
+                        }
+                    }
+                }
             }
+            count = m * n
         }
         return ["result": result]
     }
