@@ -8,6 +8,11 @@ extension Executor {
         let destination = operand(instruction.destination)
         var copies = Copies()
         let source = unharmed(operand(instruction.source0), by: destination, keeping: &copies)
+        copyElements(of: source, to: destination, first: 0)
+    }
+
+    /// - Parameter first: the linear number of the first element, for stochastic rounding.
+    func copyElements(of source: Operand, to destination: Operand, first: Int) {
         var from = RunCursor(source)
         var to = RunCursor(destination)
         var done = 0
@@ -18,7 +23,7 @@ extension Executor {
                 Self.copyBits(from, to, count, byteCount: source.type.byteCount)
             } else {
                 count = min(count, scratch.capacity)
-                convert(from, source.type, to, destination.type, count, first: done)
+                convert(from, source.type, to, destination.type, count, first: first + done)
             }
             from.advance(by: count)
             to.advance(by: count)
@@ -45,7 +50,9 @@ extension Executor {
         _ from: RunCursor, _ to: RunCursor, _ count: Int, byteCount: Int
     ) {
         if from.stride == 1, to.stride == 1 {
-            to.address.copyMemory(from: from.address, byteCount: count * byteCount)
+            if to.address != from.address {
+                to.address.copyMemory(from: from.address, byteCount: count * byteCount)
+            }
             return
         }
         switch byteCount {

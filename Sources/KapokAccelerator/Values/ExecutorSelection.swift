@@ -26,28 +26,26 @@ extension Executor {
         var copies = Copies()
         let source = unharmed(operand(instruction.source0), by: destination, keeping: &copies)
         let index = IndexExpression(instruction, start: instruction.immediate1)
-        let operation = ALUOperation(rawValue: instruction.operation0)
-        var bits = [UInt32](repeating: 0, count: destination.elements)
+        let operation = ALUOperation(rawValue: instruction.operation0) ?? .bypass
         let replacement = destination.type.encode(instruction.immediate0)
+        let isOrdered = operation != .isEqual && operation != .notEqual
+        if isOrdered, destination.isContiguous {
+            for row in 0..<destination.rows {
+                copyElements(
+                    of: source.singleRow(row), to: destination.singleRow(row),
+                    first: row * destination.elements)
+                let failing = index.elementsThatFail(operation, row, count: destination.elements)
+                destination.fill(failing, row: row, with: replacement)
+            }
+            return
+        }
+        var bits = [UInt32](repeating: 0, count: destination.elements)
         for row in 0..<destination.rows {
             load(source, as: destination.type, row: row, into: &bits)
-            for element in 0..<destination.elements
-            where !Self.holds(operation, index.value(row, element)) {
+            for element in 0..<destination.elements where !index.holds(operation, row, element) {
                 bits[element] = replacement
             }
             store(bits, to: destination, row: row)
-        }
-    }
-
-    /// Whether `value operation 0`.
-    private static func holds(_ operation: ALUOperation?, _ value: Double) -> Bool {
-        switch operation {
-        case .isEqual: value == 0
-        case .notEqual: value != 0
-        case .greaterEqual: value >= 0
-        case .greater: value > 0
-        case .lessEqual: value <= 0
-        default: value < 0
         }
     }
 
@@ -198,5 +196,55 @@ private struct IndexExpression {
     @inline(__always)
     func value(_ partition: Int, _ element: Int) -> Double {
         start + Double(partition * perPartition + element * perElement)
+    }
+
+    /// Whether `value operation 0`.
+    @inline(__always)
+    func holds(_ operation: ALUOperation, _ partition: Int, _ element: Int) -> Bool {
+        let value = value(partition, element)
+        return switch operation {
+        case .isEqual: value == 0
+        case .notEqual: value != 0
+        case .greaterEqual: value >= 0
+        case .greater: value > 0
+        case .lessEqual: value <= 0
+        default: value < 0
+        }
+    }
+
+    /// The elements of a partition for which an ordering comparison does not hold. The expression only
+    /// grows or only falls from element to element, so that the answer changes once at most.
+    func elementsThatFail(
+        _ operation: ALUOperation, _ partition: Int, count: Int
+    ) -> Range<Int> {
+        let holdsAtStart = holds(operation, partition, 0)
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if holds(operation, partition, middle) == holdsAtStart {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
+        return holdsAtStart ? low..<count : 0..<low
+    }
+}
+
+extension Operand {
+    /// Puts `bits` into some elements of a contiguous row.
+    fileprivate func fill(_ range: Range<Int>, row: Int, with bits: UInt32) {
+        let start = self.row(row) + range.lowerBound * type.byteCount
+        switch type.byteCount {
+        case 1: fill(start, UInt8(truncatingIfNeeded: bits), range.count)
+        case 2: fill(start, UInt16(truncatingIfNeeded: bits), range.count)
+        default: fill(start, bits, range.count)
+        }
+    }
+
+    private func fill<Bits: FixedWidthInteger>(
+        _ address: UnsafeMutableRawPointer, _ bits: Bits, _ count: Int
+    ) {
+        address.assumingMemoryBound(to: Bits.self).update(repeating: bits, count: count)
     }
 }

@@ -36,6 +36,14 @@ struct Operand {
     /// The first element of row `row`.
     func row(_ row: Int) -> UnsafeMutableRawPointer { address + row * rowStride }
 
+    /// Row `row` by itself.
+    func singleRow(_ row: Int) -> Operand {
+        var single = self
+        single.address = self.row(row)
+        single.rows = 1
+        return single
+    }
+
     /// Row `row` of a plain FP32 operand.
     func floats(_ row: Int) -> UnsafeMutablePointer<Float> {
         self.row(row).assumingMemoryBound(to: Float.self)
