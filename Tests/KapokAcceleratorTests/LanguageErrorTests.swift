@@ -188,6 +188,34 @@ struct LanguageErrorTests {
             ])
     }
 
+    @Test("results that repeat elements, in a tile and in a tensor")
+    func repeatedResults() {
+        let found = problems { k in
+            let y = k.output("y", [8], FP32.self)
+            let column = k.sbuf("column", [128, 1], FP32.self)
+            let tile = k.sbuf("tile", [128, 8], FP32.self)
+            k.vector.memset(column, to: 0)
+            k.vector.add(into: tile, column.repeated(8), scalar: 1)
+            k.vector.copy(into: column.repeated(8), tile)
+            k.store(into: y.broadcast(partitions: 128), from: tile)
+        }
+        #expect(found.map(\.line) == [6, 7] && found.allSatisfy { $0.rule == .shape })
+    }
+
+    @Test("loops without end are stopped and reported: of instructions, of tiles, of nothing")
+    func endlessLoops() throws {
+        let bodies: [(KernelBuilder) -> Void] = [
+            { $0.nop(on: .vector) }, { _ = $0.sbuf("t", [1, 1], FP32.self) }, { _ in },
+        ]
+        for body in bodies {
+            let tracer = Tracer(name: "bad", machine: machine, limit: 1000)
+            let k = KernelBuilder(tracer: tracer)
+            k.loop("i", 0..<Int.max) { _ in body(k) }
+            let error = try #require(throws: TraceError.self) { try tracer.finish() }
+            #expect(error.problems.map(\.rule) == [.limit])
+        }
+    }
+
     @Test("more mistakes than are listed are counted, and loops end early")
     func bounded() throws {
         var passes = 0

@@ -104,7 +104,9 @@ public struct KernelVariant: Hashable, Sendable {
 
 /// How far a result may be from the reference: `|x - r| <= absolute + relative * |r|`.
 public struct ErrorBound: Hashable, Sendable {
+    /// What is allowed of an error whatever the reference, in units of the output.
     public var absolute: Double
+    /// What is allowed beside it, of the reference's magnitude.
     public var relative: Double
 
     public init(absolute: Double, relative: Double) {

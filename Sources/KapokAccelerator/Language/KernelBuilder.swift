@@ -234,12 +234,13 @@ public struct KernelBuilder: DMATrigger {
                     + "\(machine.partitions) partitions",
                 remedy: "cut its free dimensions into pieces in a loop")
         }
+        let index = tracer.makeTile(tile, at: site)
         return Tile(
             tracer,
             TileRegion(
-                tile: tracer.makeTile(tile), space: Space.space, type: type, partitionStart: 0,
+                tile: index ?? 0, space: Space.space, type: type, partitionStart: 0,
                 partitionCount: shape[0], layout: StridedLayout(shape: tile.freeShape),
-                isValid: isValid))
+                isValid: isValid && index != nil))
     }
 
     /// Whether a shape has legal dimensions and a product that strides can hold.

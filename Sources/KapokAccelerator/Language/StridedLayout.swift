@@ -38,6 +38,14 @@ struct StridedLayout: Sendable {
         return product
     }
 
+    /// Whether some elements appear more than once, because a dimension has stride 0.
+    var repeats: Bool {
+        for dimension in 0..<rank where counts[dimension] > 1 && strides[dimension] == 0 {
+            return true
+        }
+        return false
+    }
+
     /// Takes a part of one dimension, which stays.
     mutating func slice(_ dimension: Int, start: Int, count: Int, step: Int) {
         offset += start * strides[dimension]

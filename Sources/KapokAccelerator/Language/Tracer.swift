@@ -1,12 +1,13 @@
 /// Records what a kernel does: the state behind ``KernelBuilder`` and its engines.
 final class Tracer {
-    /// Instructions of one trace at most: 32 times the naive large matmul of the published
-    /// tutorial.
+    /// Instructions, tiles, and iterations of loops of one trace at most: 128 times the instructions
+    /// of the naive large matmul of the published tutorial.
     static let maximumInstructions = 1 << 24
     /// Tensors of one trace at most: what the field of an access pattern can number.
     static let maximumTensors = Int(UInt16.max)
 
     let machine: Machine
+    private let limit: Int
     var kernel: TracedKernel
     private var patterns = PatternTable()
     private var lineOfSite: [Site: UInt32] = [:]
@@ -29,14 +30,18 @@ final class Tracer {
     /// Identity matrices that the tensor engine transposes with, by type.
     var identities: [ElementType: TileRegion] = [:]
 
-    init(name: String, machine: Machine) {
+    /// - Parameter limit: instructions, tiles, and iterations at most.
+    init(name: String, machine: Machine, limit: Int = maximumInstructions) {
         self.machine = machine
+        self.limit = limit
         kernel = TracedKernel(name: name, machine: machine)
     }
 
     /// Whether loops should end: more problems or instructions would help nobody.
     var isStopped: Bool {
-        omittedProblems > 0 || kernel.instructions.count >= Self.maximumInstructions
+        omittedProblems > 0 || kernel.instructions.count >= limit
+            || kernel.tiles.count >= limit
+            || kernel.iterations.count >= limit
     }
 
     // MARK: Lines and problems
@@ -92,7 +97,12 @@ final class Tracer {
         return index
     }
 
-    func makeTile(_ tile: TracedTile) -> UInt32 {
+    /// Adds a tile. Beyond the bound it is not recorded, and the problem is noted.
+    func makeTile(_ tile: TracedTile, at site: Site) -> UInt32? {
+        guard kernel.tiles.count < limit else {
+            reportLimit(at: site)
+            return nil
+        }
         kernel.tiles.append(tile)
         isWritten.append(false)
         return UInt32(kernel.tiles.count - 1)
@@ -112,7 +122,11 @@ final class Tracer {
             loopOfPlace[declaration] = loop
         }
         let outer = iteration
-        for index in 0..<count where !isStopped {
+        for index in 0..<count {
+            guard !isStopped else {
+                if omittedProblems == 0 { reportLimit(at: site) }
+                break
+            }
             iteration = UInt32(kernel.iterations.count)
             kernel.iterations.append(
                 LoopIteration(loop: loop, index: UInt32(index), parent: outer))
@@ -125,18 +139,22 @@ final class Tracer {
 
     /// Adds an instruction at the end.
     func append(_ instruction: Instruction, at site: Site) {
-        guard kernel.instructions.count < Self.maximumInstructions else {
-            report(
-                .limit, at: site, "more than \(Self.maximumInstructions) instructions",
-                why: "a trace is bounded, so that a loop that never ends cannot fill the memory",
-                remedy: "cut the kernel into several, or work on larger tiles")
-            return
+        guard kernel.instructions.count < limit else {
+            return reportLimit(at: site)
         }
         var instruction = instruction
         instruction.line = line(site)
         if instruction.opcode == .loadStationary { lastStationary = instruction.source0 }
         kernel.instructions.append(instruction)
         kernel.iterationOfInstruction.append(iteration)
+    }
+
+    private func reportLimit(at site: Site) {
+        report(
+            .limit, at: site,
+            "more than \(limit) instructions, tiles or iterations",
+            why: "a trace is bounded, so that a loop that never ends cannot fill the memory",
+            remedy: "cut the kernel into several, or work on larger tiles")
     }
 
     /// The pattern of a tile that is read; nil, with a problem noted, when nothing was written to
@@ -157,6 +175,10 @@ final class Tracer {
 
     /// The pattern of a tile that is written.
     func writing(_ region: TileRegion, at site: Site) -> UInt32? {
+        guard !region.layout.repeats else {
+            reportRepeated(at: site)
+            return nil
+        }
         isWritten[Int(region.tile)] = true
         return pattern(region, at: site)
     }
@@ -193,6 +215,10 @@ final class Tracer {
                 remedy: "declare an output or a scratch tensor")
             return nil
         }
+        guard !region.layout.repeats else {
+            reportRepeated(at: site)
+            return nil
+        }
         isTensorWritten[region.tensor] = true
         return pattern(region, at: site)
     }
@@ -203,6 +229,13 @@ final class Tracer {
             return nil
         }
         return patterns.index(of: pattern)
+    }
+
+    private func reportRepeated(at site: Site) {
+        report(
+            .shape, at: site, "the result repeats elements",
+            why: "the same place would be written several times, with different values",
+            remedy: "repeat or broadcast what is read, never what is written")
     }
 
     private func reportDimensions(at site: Site) {
