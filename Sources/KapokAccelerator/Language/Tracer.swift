@@ -1,7 +1,7 @@
 /// Records what a kernel does: the state behind ``KernelBuilder`` and its engines.
 final class Tracer {
-    /// Instructions, tiles, and iterations of loops of one trace at most: 128 times the instructions
-    /// of the naive large matmul of the published tutorial.
+    /// Instructions, tiles, and iterations of loops of one trace at most: 128 times the
+    /// instructions of the naive large matmul of the published tutorial.
     static let maximumInstructions = 1 << 24
     /// Tensors of one trace at most: what the field of an access pattern can number.
     static let maximumTensors = Int(UInt16.max)
