@@ -18,7 +18,7 @@ struct AttentionKernel: LibraryKernel {
         KernelParameterDefinition("sequence", 4096, 1...131_072, "the length of a sequence"),
         KernelParameterDefinition("headSize", 128, 1...128, "the elements of a head"),
         KernelParameterDefinition(
-            "causal", 1, 0...1, "whether positions see only themselves and earlier ones (1) or all"),
+            "causal", 1, 0...1, "1: positions see only themselves and earlier ones"),
     ]
     let variants = [
         KernelVariant(

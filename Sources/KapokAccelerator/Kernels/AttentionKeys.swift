@@ -60,8 +60,8 @@ struct KeyValueStream<Element: MatrixElement> {
     }
 }
 
-/// Keys (headSize x keys) and values (partitions x tiles x headSize + 1) of a block: as many keys as
-/// a moving matrix has columns.
+/// Keys (headSize x keys) and values (partitions x tiles x headSize + 1) of a block: as many keys
+/// as a moving matrix has columns.
 struct KeyValueBlock<Element: MatrixElement> {
     let keys: Tile<SBUF, Element>
     let values: Tile<SBUF, Element>

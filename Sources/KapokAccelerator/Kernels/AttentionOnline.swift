@@ -190,7 +190,7 @@ struct OnlineAttention<Element: MatrixElement> {
         return product
     }
 
-    /// Copies transposed weights to SBUF: full tiles at once, a last one that is not full by itself.
+    /// Copies transposed weights to SBUF: full tiles at once, a last one that is not full alone.
     private func copy(
         _ flipped: Tile<PSUM, Element>, _ tiles: [TileSpan], _ rows: Int,
         into keyed: Tile<SBUF, Element>, onScalar: Bool

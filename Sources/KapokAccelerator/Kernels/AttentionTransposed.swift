@@ -16,8 +16,8 @@
 /// BF16, and softmax does not depend on their scale; sequences with larger scores need
 /// ``OnlineAttention``.
 ///
-/// PSUM: two groups of three banks for scores, one or two for the sums of four tiles of queries, and
-/// one for transposing queries and keys where the DMA engines cannot.
+/// PSUM: two groups of three banks for scores, one or two for the sums of four tiles of queries,
+/// and one for transposing queries and keys where the DMA engines cannot.
 struct TransposedAttention<Element: MatrixElement> {
     let k: KernelBuilder
     let shape: AttentionShape
@@ -133,8 +133,8 @@ struct TransposedAttention<Element: MatrixElement> {
         sums[tile.index / tilesPerSum][..<tile.count, tile.index % tilesPerSum]
     }
 
-    /// Divides by the sums of weights and stores. PSUM is emptied first, one copy for each bank: the
-    /// next block waits for it.
+    /// Divides by the sums of weights and stores. PSUM is emptied first, one copy for each bank:
+    /// the next block waits for it.
     private func finish(
         _ sums: [Tile<PSUM, FP32>], _ tiles: [TileSpan], _ result: Tensor<Element>
     ) {

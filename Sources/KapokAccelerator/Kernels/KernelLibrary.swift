@@ -9,6 +9,10 @@ public enum KernelLibrary {
         TransposeKernel(),
         SelectiveScanKernel(),
         AttentionKernel(),
+        AttentionDecodeKernel(),
+        RotaryKernel(),
+        CausalConvolutionKernel(),
+        TopKKernel(),
     ]
 
     /// The kernel of that name; nil when there is none.
