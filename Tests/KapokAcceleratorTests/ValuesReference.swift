@@ -80,12 +80,13 @@ struct ValuesReference {
         }
     }
 
-    mutating func setBits(_ index: UInt32, _ rows: [[UInt32]]) {
+    /// Writes elements; nil leaves what is there.
+    mutating func setBits(_ index: UInt32, _ rows: [[UInt32?]]) {
         let pattern = pattern(index)
         let places = places(pattern)
         func scatter(_ memory: inout [UInt8]) {
             for (row, bits) in zip(places, rows) {
-                for (place, bits) in zip(row, bits) {
+                for case (let place, let bits?) in zip(row, bits) {
                     for byte in 0..<pattern.type.byteCount {
                         memory[place + byte] = UInt8(truncatingIfNeeded: bits >> (8 * byte))
                     }

@@ -186,15 +186,14 @@ extension ValuesReference {
             write(result, to: instruction.destination, index)
             return
         }
-        var result = bits(instruction.source0, as: instruction.destination, index)
+        var result: [[UInt32?]] = bits(instruction.source0, as: instruction.destination, index)
         let isPredicated = instruction.opcode == .copyPredicated
-        let old = bits(instruction.destination)
         let conditions = isPredicated ? values(instruction.source1) : []
         let operation = ALUOperation(rawValue: instruction.operation0) ?? .bypass
         for row in 0..<rows {
             for i in 0..<elements {
                 if isPredicated {
-                    if conditions[row][i] == 0 { result[row][i] = old[row][i] }
+                    if conditions[row][i] == 0 { result[row][i] = nil }
                 } else if !Self.holds(operation, expression(instruction.immediate1, row, i)) {
                     result[row][i] = destination.type.encode(instruction.immediate0)
                 }

@@ -23,7 +23,7 @@ public struct ExecutionOptions: Sendable {
 ///   `stochastic`: see ``ElementType/encode(_:random:)``; number `p * N + i` of the stream belongs to
 ///   element `i` of partition `p`). A NaN that arithmetic produces is 7FC00000. Elements are numbered
 ///   in linear order, the innermost dimension fastest. All operands are read before any result is
-///   written.
+///   written; where a destination repeats elements, the last in linear order stays.
 /// * Copies between equal types, transposes and transfers pass bits. So do the elements that
 ///   `copyPredicated`, `affineSelect` and `matchReplace8` take from operands of the destination's type.
 /// * A multiplication's element is a chain of fused multiply-adds over k = 0, 1, ... from +0. It

@@ -2,14 +2,17 @@
 Tests/KapokAcceleratorTests/NumericFingerprintTests.swift holds Kapok's conversions against.
 
     pip install numpy ml_dtypes
-    python numeric_fingerprints.py              # the lines of that file's tables
-    python numeric_fingerprints.py --all        # all 2^32 FP32 patterns, a few minutes a type
+    python numeric_fingerprints.py                  # the lines of that file's tables
+    python numeric_fingerprints.py --check FILE     # whether that file has all of them
+    python numeric_fingerprints.py --all            # all 2^32 FP32 patterns, minutes a type
 
-A fingerprint of the numbers x[0], x[1], ... is the sum of mix(x[i] XOR i * 2^32) modulo 2^64, mix being
-SplitMix64's output function. NaNs of FP16 are made quiet first: NumPy's depend on how it was built.
+A fingerprint of the numbers x[0], x[1], ... is the sum of mix(x[i] XOR i * 2^32) modulo 2^64, mix
+being SplitMix64's output function. NaNs of FP16 are made quiet first: NumPy's depend on how it was
+built.
 """
 
 import argparse
+import sys
 
 import ml_dtypes
 import numpy as np
@@ -115,21 +118,33 @@ def encode_integer(values, kind):
 
 
 def line(name, *codes):
-    print(f"        .{name}: [" + ", ".join(f"0x{fingerprint(c):016X}" for c in codes) + "],")
+    return f".{name}: [" + ", ".join(f"0x{fingerprint(c):016X}" for c in codes) + "],"
 
 
-def print_tables():
-    print("    // decode: all codes")
-    for name, kind, bits, _, _ in FLOATS:
-        line(name, decode_all(kind, bits).view(np.uint32))
-    print("    // encode: patterns, near, boundaries")
+def tables():
+    """Title and lines of each table."""
+    decoded, encoded = [], []
     for name, kind, bits, least, greatest in FLOATS:
+        decoded.append(line(name, decode_all(kind, bits).view(np.uint32)))
         inputs = [patterns(), near(least, greatest), boundaries(kind, bits)]
-        line(name, *[encode(values, kind, bits) for values in inputs])
-    print("    // encode: patterns, near")
-    line("tf32", encode_tf32(patterns()), encode_tf32(near(-149, 127)))
+        encoded.append(line(name, *[encode(values, kind, bits) for values in inputs]))
+    encoded.append(line("tf32", encode_tf32(patterns()), encode_tf32(near(-149, 127))))
     for name, kind in INTEGERS:
-        line(name, encode_integer(patterns(), kind), encode_integer(near(-3, 34), kind))
+        codes = [encode_integer(values, kind) for values in (patterns(), near(-3, 34))]
+        encoded.append(line(name, *codes))
+    return [("decoded: all codes", decoded), ("encoded: patterns, near, boundaries", encoded)]
+
+
+def check(path):
+    """Every line has to stand in the file, but for spaces and underscores in numbers."""
+    with open(path) as file:
+        text = "".join(file.read().replace("_", "").split())
+    lines = [line for _, table in tables() for line in table]
+    missing = [line for line in lines if "".join(line.split()) not in text]
+    for line in missing:
+        print("missing:", line)
+    print(f"{len(lines) - len(missing)} of {len(lines)} lines agree")
+    return not missing
 
 
 def print_all():
@@ -144,10 +159,21 @@ def print_all():
         print(f"        .{name}: 0x{total % (1 << 64):016X},", flush=True)
 
 
-if __name__ == "__main__":
+def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--all", action="store_true", help="all 2^32 patterns")
-    if parser.parse_args().all:
+    parser.add_argument("--check", metavar="FILE", help="the Swift file with the tables")
+    arguments = parser.parse_args()
+    if arguments.check:
+        sys.exit(0 if check(arguments.check) else 1)
+    if arguments.all:
         print_all()
-    else:
-        print_tables()
+        return
+    for title, lines in tables():
+        print("    //", title)
+        for text in lines:
+            print("        " + text)
+
+
+if __name__ == "__main__":
+    main()
