@@ -133,12 +133,12 @@ enum SynchronisationFault: CaseIterable {
         let i = random.below(count)
         switch self {
         case .dropWait, .weakenWait:
-            let slots = (0..<3).filter { program.instructions[i].wait($0).isPresent }
+            let slots = (0..<3).filter { program.instructions[i].wait(inSlot: $0).isPresent }
             guard !slots.isEmpty else { return inject(into: &program, &random) }
             let slot = slots[random.below(slots.count)]
             var wait = SemaphoreWait()
             if self == .weakenWait {
-                wait = program.instructions[i].wait(slot)
+                wait = program.instructions[i].wait(inSlot: slot)
                 wait.value -= 1
             }
             switch slot {

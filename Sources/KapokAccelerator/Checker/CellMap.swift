@@ -163,18 +163,9 @@ struct CellMap {
     }
 
     private static func range(_ run: PlaneRun, _ bounds: [Int]) -> CellRange {
-        CellRange(start: position(run.start, bounds), end: position(run.end, bounds))
-    }
-
-    /// Where `value` stands in `bounds`, which hold it.
-    private static func position(_ value: Int, _ bounds: [Int]) -> UInt32 {
-        var low = 0
-        var high = bounds.count
-        while low < high {
-            let middle = (low + high) / 2
-            if bounds[middle] < value { low = middle + 1 } else { high = middle }
-        }
-        return UInt32(low)
+        CellRange(
+            start: UInt32(bounds.firstPosition { $0 >= run.start }),
+            end: UInt32(bounds.firstPosition { $0 >= run.end }))
     }
 
     private func limitVisits(_ program: Program) throws(CheckLimit) {

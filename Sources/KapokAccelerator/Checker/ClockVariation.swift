@@ -14,13 +14,16 @@ struct ClockVariation {
     private var firstWaiter: [UInt32]
     private var waiters: [UInt32]
     private var pending = IndexHeap()
+    /// What ``start(_:skipping:alsoAtEndOf:)`` found.
+    private(set) var clock: [UInt32]
     /// Instructions that may still be looked at.
-    private var budget = 4_000_000
+    private var budget = 2_000_000
 
     init(_ order: CompletionOrder, needs: [UInt32]) {
         self.order = order
         self.needs = needs
         width = order.streams.count
+        clock = Array(repeating: 0, count: width)
         atStart = order.atStart
         atEnd = order.atEnd
         let count = order.queueBefore.count
@@ -61,61 +64,70 @@ struct ClockVariation {
         }
     }
 
-    /// What instruction `i` knows at its start without the waits whose bits are set in `skipped`.
-    func start(_ i: Int, skipping skipped: UInt8, alsoAtEndOf extra: UInt32 = CompletionOrder.none)
-        -> [UInt32]
-    {
-        var clock = [UInt32](repeating: 0, count: width)
-        func join(_ table: [UInt32], _ index: UInt32) {
-            guard index != CompletionOrder.none else { return }
-            for s in 0..<width { clock[s] = max(clock[s], table[Int(index) * width + s]) }
+    /// Puts into ``clock`` what instruction `i` knows at its start without the waits whose bits are
+    /// set in `skipped`.
+    mutating func start(
+        _ i: Int, skipping skipped: UInt8, alsoAtEndOf extra: UInt32 = CompletionOrder.none
+    ) {
+        for s in 0..<width { clock[s] = 0 }
+        if order.queueBefore[i] != CompletionOrder.none {
+            let base = Int(order.queueBefore[i]) * width
+            for s in 0..<width { clock[s] = atStart[base + s] }
         }
-        join(atStart, order.queueBefore[i])
-        join(atEnd, order.loadBefore[i])
-        join(atEnd, extra)
+        joinEnd(order.loadBefore[i])
+        joinEnd(extra)
         for slot in 0..<3 where skipped >> UInt8(slot) & 1 == 0 {
-            if case .instruction(let producer) = order.targets[3 * i + slot] {
-                join(atEnd, producer)
-            }
+            if case .instruction(let producer) = order.targets[3 * i + slot] { joinEnd(producer) }
         }
-        return clock
+    }
+
+    private mutating func joinEnd(_ index: UInt32) {
+        guard index != CompletionOrder.none else { return }
+        let base = Int(index) * width
+        for s in 0..<width where atEnd[base + s] > clock[s] { clock[s] = atEnd[base + s] }
     }
 
     /// Whether all needs are met when the wait in `slot` of `waiter` waits for `producer` instead,
-    /// or for nothing. False also when finding out would take too long.
-    mutating func staysRaceFree(waiter: Int, slot: Int, waitingFor producer: UInt32) -> Bool {
+    /// or for nothing; nil when finding out would take too long.
+    mutating func staysRaceFree(waiter: Int, slot: Int, waitingFor producer: UInt32) -> Bool? {
         defer { restore() }
         pending.insert(UInt32(waiter))
         while let index = pending.popFirst() {
-            guard budget > 0 else { return false }
+            guard budget > 0 else { return nil }
             budget -= 1
             let i = Int(index)
             let isWaiter = i == waiter
-            let clock = start(
+            start(
                 i, skipping: isWaiter ? 1 << UInt8(slot) : 0,
                 alsoAtEndOf: isWaiter ? producer : CompletionOrder.none)
             for s in 0..<width where needs[i * width + s] > clock[s] { return false }
-            update(i, clock)
+            update(i)
         }
         return true
     }
 
-    /// Takes over a new clock at the start of `i`, and notes those whose clocks depend on it.
-    private mutating func update(_ i: Int, _ clock: [UInt32]) {
-        var end = clock
-        if order.streamBefore[i] != CompletionOrder.none {
-            let before = Int(order.streamBefore[i]) * width
-            for s in 0..<width { end[s] = max(end[s], atEnd[before + s]) }
+    /// Takes over ``clock`` at the start of `i`, and notes those whose clocks depend on it.
+    private mutating func update(_ i: Int) {
+        let base = i * width
+        var isStartNew = false
+        var isEndNew = false
+        let before = order.streamBefore[i]
+        let own = Int(order.streams.of[i])
+        for s in 0..<width {
+            var end = clock[s]
+            if before != CompletionOrder.none { end = max(end, atEnd[Int(before) * width + s]) }
+            if s == own { end = order.streams.ordinal[i] }
+            if atStart[base + s] != clock[s] {
+                atStart[base + s] = clock[s]
+                isStartNew = true
+            }
+            if atEnd[base + s] != end {
+                atEnd[base + s] = end
+                isEndNew = true
+            }
         }
-        end[Int(order.streams.of[i])] = order.streams.ordinal[i]
-        let isStartNew = (0..<width).contains { atStart[i * width + $0] != clock[$0] }
-        let isEndNew = (0..<width).contains { atEnd[i * width + $0] != end[$0] }
         guard isStartNew || isEndNew else { return }
         touched.append(UInt32(i))
-        for s in 0..<width {
-            atStart[i * width + s] = clock[s]
-            atEnd[i * width + s] = end[s]
-        }
         if isStartNew, queueNext[i] != CompletionOrder.none { pending.insert(queueNext[i]) }
         guard isEndNew else { return }
         if streamNext[i] != CompletionOrder.none { pending.insert(streamNext[i]) }

@@ -40,7 +40,7 @@ struct CompletionOrder {
         }
         targets.reserveCapacity(3 * count)
         for one in program.instructions {
-            for slot in 0..<3 { targets.append(semaphores.target(of: one.wait(slot))) }
+            for slot in 0..<3 { targets.append(semaphores.target(of: one.wait(inSlot: slot))) }
         }
         atStart = Array(repeating: 0, count: count * width)
         atEnd = atStart

@@ -68,9 +68,7 @@ struct MemoryFindings {
                 + "kernel that the compiler synchronised this is the compiler's fault"
         }
         let semaphore = program.instructions[Int(signaller)].signal
-        let signals = order.semaphores.signals[semaphore]
-        let position = signals?.instructions.firstIndex(of: signaller) ?? 0
-        let value = signals.map { $0.values[position] } ?? 0
+        let value = order.semaphores.value(after: signaller, of: semaphore) ?? 0
         return "let #\(second) wait for semaphore \(semaphore) (\(name)) to reach \(value); in a "
             + "kernel that the compiler synchronised this is the compiler's fault"
     }

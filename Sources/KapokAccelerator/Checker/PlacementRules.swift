@@ -211,11 +211,12 @@ struct PlacementRules {
         let count = Int(pattern.partitionCount)
         let step = count > 64 ? 128 : count > 32 ? 64 : 32
         guard Int(pattern.partitionStart) % step != 0 else { return }
+        let number = count == 1 ? "1 partition" : "\(count) partitions"
         let starts = step == 128 ? "at 0" : step == 64 ? "at 0 or 64" : "at 0, 32, 64 or 96"
         collector.add(
             .error, .partitions, at: i, kind: 2,
-            "accesses \(count) partitions of \(name(pattern)) from \(pattern.partitionStart) on",
-            why: "engines access \(count) partitions starting \(starts) only",
+            "accesses \(number) of \(name(pattern)) from \(pattern.partitionStart) on",
+            why: "engines access \(number) starting \(starts) only",
             remedy: "move the operand with a DMA transfer, which can start at any partition")
     }
 

@@ -72,7 +72,9 @@ public enum ProgramChecker {
         report.races = trace.races.count
         report.orderedPairs = trace.needs.reduce(0) { $0 + ($1 > 0 ? 1 : 0) }
         report.isProvedRaceFree = trace.races.isEmpty && synchronisation.isOrdered(order)
-        guard report.isProvedRaceFree else { return }
+        // Following effects through the program needs an order in which it can be run.
+        let isInOrder = !collector.all.contains { $0.severity == .error && $0.rule == .semaphore }
+        guard report.isProvedRaceFree, isInOrder else { return }
         var waits = WaitAnalysis(program, order, needs: trace.needs)
         waits.run()
         waits.report(&collector)

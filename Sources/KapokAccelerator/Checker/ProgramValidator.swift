@@ -90,7 +90,7 @@ struct InstructionRules {
                 remedy: isDMA ? "use one of them" : "set the field to 0")
         }
         for slot in 0..<3 {
-            let wait = one.wait(slot)
+            let wait = one.wait(inSlot: slot)
             guard wait.isPresent, Int(wait.semaphore) >= machine.semaphoreCount else { continue }
             addSemaphoreError(wait.semaphore, i, &collector)
         }
@@ -121,7 +121,7 @@ struct InstructionRules {
         let rules = OpcodeRules.of(one.opcode)
         let surplus = one.flags.subtracting(rules.flags)
         if !surplus.isEmpty {
-            let names = InstructionFlags.names.filter { surplus.contains($0.flag) }.map(\.name)
+            let names = KirVocabulary.flagNames.filter { surplus.contains($0.flag) }.map(\.name)
             collector.add(
                 .error, .operand, at: i, kind: 10, "has flags: " + names.joined(separator: ", "),
                 why: "they mean nothing to \(one.opcode.name)", remedy: "clear them")

@@ -87,12 +87,32 @@ struct SemaphoreTable {
             return .never(entry.values.last ?? 0)
         }
         guard entry.stream != nil else { return .unclear }
+        return .instruction(entry.instructions[entry.values.firstPosition { $0 >= value }])
+    }
+
+    /// Which of the signals of `semaphore` an instruction gives; nil when it gives none.
+    func position(of instruction: UInt32, signalling semaphore: UInt16) -> Int? {
+        guard let all = signals[semaphore]?.instructions else { return nil }
+        let position = all.firstPosition { $0 >= instruction }
+        return position < all.count && all[position] == instruction ? position : nil
+    }
+
+    /// The value of `semaphore` when an instruction has signalled it; nil when it does not.
+    func value(after instruction: UInt32, of semaphore: UInt16) -> UInt64? {
+        position(of: instruction, signalling: semaphore).flatMap { signals[semaphore]?.values[$0] }
+    }
+}
+
+extension Array {
+    /// The first position whose element passes a test that all elements behind it pass too; `count`
+    /// when none does. Logarithmic.
+    func firstPosition(where passes: (Element) -> Bool) -> Int {
         var low = 0
-        var high = entry.values.count
+        var high = count
         while low < high {
             let middle = (low + high) / 2
-            if entry.values[middle] < value { low = middle + 1 } else { high = middle }
+            if passes(self[middle]) { high = middle } else { low = middle + 1 }
         }
-        return .instruction(entry.instructions[low])
+        return low
     }
 }

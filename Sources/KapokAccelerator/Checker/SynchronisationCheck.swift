@@ -14,7 +14,7 @@ struct SynchronisationCheck {
     /// Waits in all.
     var waitCount: Int {
         program.instructions.reduce(0) { sum, one in
-            sum + (0..<3).reduce(0) { $0 + (one.wait($1).isPresent ? 1 : 0) }
+            sum + (0..<3).reduce(0) { $0 + (one.wait(inSlot: $1).isPresent ? 1 : 0) }
         }
     }
 
@@ -61,7 +61,7 @@ struct SynchronisationCheck {
     private func checkTargets(_ collector: inout DiagnosticCollector) {
         for i in program.instructions.indices {
             for slot in 0..<3 {
-                let wait = program.instructions[i].wait(slot)
+                let wait = program.instructions[i].wait(inSlot: slot)
                 switch semaphores.target(of: wait) {
                 case .absent, .nothing, .unclear: break
                 case .never(let highest):
@@ -127,7 +127,7 @@ struct SynchronisationCheck {
 
     private func blocker(of head: Int, _ isDone: [Bool]) -> Blocker? {
         for slot in 0..<3 {
-            let wait = program.instructions[head].wait(slot)
+            let wait = program.instructions[head].wait(inSlot: slot)
             guard wait.isPresent, let signals = semaphores.signals[wait.semaphore] else { continue }
             let reached = signals.instructions.reduce(UInt64(0)) {
                 $0 + (isDone[Int($1)] ? UInt64(program.instructions[Int($1)].signalAmount) : 0)

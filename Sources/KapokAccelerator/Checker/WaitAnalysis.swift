@@ -22,6 +22,8 @@ struct WaitAnalysis {
 
     private(set) var superfluous: [Place] = []
     private(set) var falseDependencies: [FalseDependency] = []
+    /// Waits that may be false dependencies, and whose effects are too many to follow.
+    private(set) var unexamined = 0
 
     private let program: Program
     private let order: CompletionOrder
@@ -73,9 +75,10 @@ struct WaitAnalysis {
             case .nothing: break
             case .instruction(let target):
                 producer = target
-                let others = variation.start(i, skipping: skipped | 1 << UInt8(slot))
+                variation.start(i, skipping: skipped | 1 << UInt8(slot))
                 let stream = Int(order.streams.of[Int(target)])
-                guard others[stream] >= order.streams.ordinal[Int(target)] else { continue }
+                guard variation.clock[stream] >= order.streams.ordinal[Int(target)]
+                else { continue }
             default: continue
             }
             skipped |= 1 << UInt8(slot)
@@ -88,13 +91,20 @@ struct WaitAnalysis {
     private mutating func findFalse(_ i: Int, _ skipped: UInt8) {
         for slot in 0..<3 where skipped >> UInt8(slot) & 1 == 0 {
             guard case .instruction(let producer) = order.targets[3 * i + slot],
-                program.instructions[i].wait(slot).kind != UInt16(DependenceKind.bank.rawValue)
+                program.instructions[i].wait(inSlot: slot).kind
+                    != UInt16(DependenceKind.bank.rawValue)
             else { continue }
-            let others = variation.start(i, skipping: skipped | 1 << UInt8(slot))
-            let enough = leastProducer(i, slot, others, producer)
-            guard enough != producer,
-                variation.staysRaceFree(waiter: i, slot: slot, waitingFor: enough)
-            else { continue }
+            variation.start(i, skipping: skipped | 1 << UInt8(slot))
+            let enough = leastProducer(i, slot, producer)
+            guard enough != producer else { continue }
+            guard
+                let isEnough = variation.staysRaceFree(
+                    waiter: i, slot: slot, waitingFor: enough)
+            else {
+                unexamined += 1
+                continue
+            }
+            guard isEnough else { continue }
             falseDependencies.append(
                 FalseDependency(
                     place: Place(
@@ -103,25 +113,25 @@ struct WaitAnalysis {
         }
     }
 
-    /// The first signal of the semaphore that gives `i` itself all that it needs.
-    private func leastProducer(
-        _ i: Int, _ slot: Int, _ others: [UInt32], _ producer: UInt32
-    ) -> UInt32 {
+    /// The first signal of the semaphore that, with what the clock of the variation knows, gives
+    /// `i` itself all that it needs.
+    private func leastProducer(_ i: Int, _ slot: Int, _ producer: UInt32) -> UInt32 {
         func isEnough(_ signaller: UInt32) -> Bool {
-            (0..<width).allSatisfy { s in
-                let known = max(others[s], order.atEnd[Int(signaller) * width + s])
-                return needs[i * width + s] <= known
+            for s in 0..<width {
+                let known = max(variation.clock[s], order.atEnd[Int(signaller) * width + s])
+                if needs[i * width + s] > known { return false }
             }
+            return true
         }
-        if (0..<width).allSatisfy({ needs[i * width + $0] <= others[$0] }) {
-            return CompletionOrder.none
-        }
-        let semaphore = program.instructions[i].wait(slot).semaphore
+        var isNeeded = false
+        for s in 0..<width where needs[i * width + s] > variation.clock[s] { isNeeded = true }
+        guard isNeeded else { return CompletionOrder.none }
+        let semaphore = program.instructions[i].wait(inSlot: slot).semaphore
         guard let signallers = order.semaphores.signals[semaphore]?.instructions else {
             return producer
         }
         var low = 0
-        var high = signallers.firstIndex(of: producer) ?? 0
+        var high = order.semaphores.position(of: producer, signalling: semaphore) ?? 0
         while low < high {
             let middle = (low + high) / 2
             if isEnough(signallers[middle]) { high = middle } else { low = middle + 1 }
@@ -134,7 +144,7 @@ struct WaitAnalysis {
     func report(_ collector: inout DiagnosticCollector) {
         for place in superfluous {
             let i = Int(place.instruction)
-            let wait = program.instructions[i].wait(Int(place.slot))
+            let wait = program.instructions[i].wait(inSlot: Int(place.slot))
             let isThere = place.producer == CompletionOrder.none
             collector.add(
                 .note, .superfluousWait, at: i,
@@ -146,13 +156,19 @@ struct WaitAnalysis {
                 remedy: "drop this wait")
         }
         for dependency in falseDependencies { report(dependency, &collector) }
+        guard unexamined > 0 else { return }
+        collector.addWhole(
+            .note, .limit,
+            "\(unexamined) waits may wait for more than they need, and were not looked at",
+            why: "following the effects of each through the program takes time, which is bounded",
+            remedy: "mend those that are listed, or check a smaller case of the kernel")
     }
 
     private func report(
         _ dependency: FalseDependency, _ collector: inout DiagnosticCollector
     ) {
         let i = Int(dependency.place.instruction)
-        let wait = program.instructions[i].wait(Int(dependency.place.slot))
+        let wait = program.instructions[i].wait(inSlot: Int(dependency.place.slot))
         let producer = Int(dependency.place.producer)
         var related: [(instruction: Int, role: String)] = [(producer, "is waited for")]
         var remedy = "drop this wait"
@@ -160,9 +176,7 @@ struct WaitAnalysis {
         if dependency.enough != CompletionOrder.none {
             let enough = Int(dependency.enough)
             related.append((enough, "would be enough"))
-            let value = order.semaphores.signals[wait.semaphore].flatMap { signals in
-                signals.instructions.firstIndex(of: dependency.enough).map { signals.values[$0] }
-            }
+            let value = order.semaphores.value(after: dependency.enough, of: wait.semaphore)
             remedy = "wait for semaphore \(wait.semaphore) to reach \(value ?? 0) only"
             why = "all bytes that it needs are ready" + iterations(i, producer, enough)
         }

@@ -103,13 +103,3 @@ enum KirWord {
         return quoted + "\""
     }
 }
-
-extension InstructionFlags {
-    /// The flags by their names in text, in order of their bits.
-    static let names: [(name: String, flag: InstructionFlags)] = [
-        ("accumulate", .accumulate), ("transpose", .transpose), ("scalar0", .scalar0),
-        ("scalar1", .scalar1), ("reverse0", .reverse0), ("reverse1", .reverse1),
-        ("reduces", .reduces), ("negate", .negate), ("stochastic", .stochastic),
-        ("doubleRow", .doubleRow),
-    ]
-}

@@ -4,16 +4,17 @@ extension KirTextParser {
         let start = scanner
         _ = scanner.word()
         let parts = word.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts.count == 2, let engine = Engine(name: parts[0]) else {
+        guard parts.count == 2, let engine = KirVocabulary.engines[String(parts[0])]
+        else {
             throw start.error(
                 .unknownName, "\(start.seen()) begins neither a directive nor an instruction",
                 remedy: "an instruction begins with an engine and an opcode: vector.tensorCopy; "
-                    + "engines are " + Engine.allCases.map(\.name).joined(separator: ", "))
+                    + "engines are " + KirVocabulary.engines.list)
         }
-        guard let opcode = Opcode(name: parts[1]) else {
+        guard let opcode = KirVocabulary.opcodes[String(parts[1])] else {
             throw start.error(
                 .unknownName, "\"\(parts[1])\" is not an opcode",
-                remedy: "write one of: " + Opcode.allCases.map(\.name).joined(separator: ", "))
+                remedy: "write one of: " + KirVocabulary.opcodes.list)
         }
         var one = Instruction(opcode, on: engine)
         if opcode.hasCoefficients {
@@ -42,20 +43,16 @@ extension KirTextParser {
     ) throws(KirError) {
         let start = scanner
         let word = scanner.word()
-        if let (_, flag) = InstructionFlags.names.first(where: { $0.name == word }) {
-            one.flags.insert(flag)
-            return
-        }
         switch word {
         case "op0":
             try scanner.expect("=")
             one.operation0 =
                 one.opcode == .activation
-                ? try operation(Activation.self) { "\($0)" }
-                : try operation(ALUOperation.self) { $0.name }
+                ? try operation(KirVocabulary.activations)
+                : try operation(KirVocabulary.operations)
         case "op1":
             try scanner.expect("=")
-            one.operation1 = try operation(ALUOperation.self) { $0.name }
+            one.operation1 = try operation(KirVocabulary.operations)
         case "i0":
             try scanner.expect("=")
             one.immediate0 = try scanner.immediate()
@@ -75,16 +72,20 @@ extension KirTextParser {
         case "at": one.line = try lineReference()
         case "in": try parseIterationOfInstruction()
         default:
-            throw start.error(
-                .syntax, "\(start.seen()) is no attribute of \(one.opcode.name)",
-                remedy: "write one of: op0=, op1=, i0=, i1=, ring=, wait, signal, at, in, or a "
-                    + "flag: " + InstructionFlags.names.map(\.name).joined(separator: ", "))
+            guard let flag = KirVocabulary.flags[word] else {
+                let flags = KirVocabulary.flagNames.map(\.name).joined(separator: ", ")
+                throw start.error(
+                    .syntax, "\(start.seen()) is no attribute of \(one.opcode.name)",
+                    remedy: "write one of: op0=, op1=, i0=, i1=, ring=, wait, signal, at, in, or "
+                        + "a flag: \(flags)")
+            }
+            one.flags.insert(flag)
         }
     }
 
     /// `add`, or a number for an operation that has no name.
     private mutating func operation<T: CaseIterable & RawRepresentable<UInt8>>(
-        _ type: T.Type, name: (T) -> String
+        _ names: KirNames<T>
     ) throws(KirError) -> UInt8 {
         let start = scanner
         if let first = scanner.word().utf8.first, first >= 0x30, first <= 0x39 {
@@ -92,7 +93,7 @@ extension KirTextParser {
             return UInt8(try scanner.number("an operation", in: 0...255))
         }
         scanner = start
-        return try choice(type, "an operation", name: name).rawValue
+        return try choice(names, "an operation").rawValue
     }
 
     private mutating func step() throws(KirError) -> UInt32 {
@@ -153,7 +154,7 @@ extension KirTextParser {
     }
 
     private mutating func dependenceKind() throws(KirError) -> DependenceKind {
-        try choice(DependenceKind.self, "a kind of dependence") { $0.name }
+        try choice(KirVocabulary.dependences, "a kind of dependence")
     }
 
     /// `flow #3 lhs`

@@ -136,7 +136,7 @@ struct KirTextParser {
     private mutating func parseTensor() throws(KirError) {
         let start = scanner
         let name = try scanner.name("a tensor's name").text
-        let role = try choice(TensorDeclaration.Role.self, "a role") { "\($0)" }
+        let role = try choice(KirVocabulary.roles, "a role")
         let type = try elementType()
         var shape: [Int] = []
         try scanner.expect("[")
@@ -162,7 +162,7 @@ struct KirTextParser {
     private mutating func parseTile() throws(KirError) {
         let start = scanner
         let name = try scanner.name("a tile's name").text
-        let space = try choice(MemorySpace.self, "a memory space") { $0.name }
+        let space = try choice(KirVocabulary.spaces, "a memory space")
         let type = try elementType()
         try expectWord("partitions")
         let partitionStart = try scanner.number("a partition")
@@ -296,19 +296,18 @@ struct KirTextParser {
     func tensorIndex(_ name: String) -> Int? { tensorIndices[name] }
 
     mutating func choice<T: CaseIterable>(
-        _: T.Type, _ what: String, name: (T) -> String
+        _ names: KirNames<T>, _ what: String
     ) throws(KirError) -> T {
         let place = scanner.place
         let word = scanner.word()
-        for value in T.allCases where name(value) == word { return value }
-        let names = T.allCases.map { name($0) }.joined(separator: ", ")
+        if let value = names[word] { return value }
         throw KirError(
             .unknownName, at: place, "\"\(word)\" is not \(what)",
-            remedy: "write one of: \(names)")
+            remedy: "write one of: \(names.list)")
     }
 
     mutating func elementType() throws(KirError) -> ElementType {
-        try choice(ElementType.self, "an element type") { $0.name }
+        try choice(KirVocabulary.types, "an element type")
     }
 
     mutating func expectWord(_ word: String) throws(KirError) {

@@ -46,7 +46,7 @@ struct KirTextPrinter {
         for reason in program.waitReasons {
             let one = program.instructions[Int(reason.consumer)]
             guard (reason.consumer, reason.slot) >= (last.consumer, last.slot),
-                one.wait(Int(reason.slot)).isPresent
+                one.wait(inSlot: Int(reason.slot)).isPresent
             else { return false }
             last = (reason.consumer, reason.slot)
         }
@@ -182,14 +182,15 @@ struct KirTextPrinter {
         {
             let tile = program.tiles[Int(pattern.tile)]
             output += tileNames[Int(pattern.tile)]
-            if pattern.type != tile.type { output += ":\(pattern.type.name)" }
+            if pattern.type != tile.type { output += ":" + KirVocabulary.types.name(pattern.type) }
             let first = Int(pattern.partitionStart) - tile.partitionStart
             output += "[\(first):\(first + Int(pattern.partitionCount)), "
             printFree(pattern, bytes: Int(pattern.offset) - tile.offset, size: size)
             return
         }
         let first = Int(pattern.partitionStart)
-        output += "\(pattern.space.name):\(pattern.type.name)"
+        output += pattern.space == .sbuf ? "sbuf:" : "psum:"
+        output += KirVocabulary.types.name(pattern.type)
         output += "[\(first):\(first + Int(pattern.partitionCount)), "
         printFree(pattern, bytes: Int(pattern.offset), size: size)
         printOwner(pattern)
@@ -198,7 +199,7 @@ struct KirTextPrinter {
     private mutating func printTensorPattern(_ pattern: AccessPattern) {
         let tensor = program.tensors[Int(pattern.tensor)]
         output += Self.name(tensor.name)
-        if pattern.type != tensor.type { output += ":\(pattern.type.name)" }
+        if pattern.type != tensor.type { output += ":" + KirVocabulary.types.name(pattern.type) }
         let size = pattern.type.byteCount
         let rowLength = tensor.rowLength
         let bytes = Int(pattern.offset)
@@ -236,14 +237,16 @@ struct KirTextPrinter {
     private mutating func printInstruction(_ i: Int) {
         let one = program.instructions[i]
         if i % 10 == 0 { output += "// #\(i)\n" }
-        output += "\(one.engine.name).\(one.opcode.name)"
+        output += KirVocabulary.engines.name(one.engine)
+        output += "."
+        output += KirVocabulary.opcodes.name(one.opcode)
         if one.destination != Instruction.noPattern {
             output += " "
             printOperand(one.destination)
         }
         printSources(one)
         printImmediates(one)
-        for (name, flag) in InstructionFlags.names where one.flags.contains(flag) {
+        for (name, flag) in KirVocabulary.flagNames where one.flags.contains(flag) {
             output += " \(name)"
         }
         if one.ring != 0 { output += " ring=\(one.ring)" }
@@ -273,12 +276,12 @@ struct KirTextPrinter {
         if one.operation0 != 0 {
             let name =
                 one.opcode == .activation
-                ? Activation(rawValue: one.operation0).map { "\($0)" }
-                : ALUOperation(rawValue: one.operation0)?.name
+                ? Activation(rawValue: one.operation0).map(KirVocabulary.activations.name)
+                : ALUOperation(rawValue: one.operation0).map(KirVocabulary.operations.name)
             output += " op0=\(name ?? "\(one.operation0)")"
         }
         if one.operation1 != 0 {
-            let name = ALUOperation(rawValue: one.operation1)?.name
+            let name = ALUOperation(rawValue: one.operation1).map(KirVocabulary.operations.name)
             output += " op1=\(name ?? "\(one.operation1)")"
         }
         printImmediate("i0", one.immediate0)
@@ -300,7 +303,7 @@ struct KirTextPrinter {
     private mutating func printWaits(_ one: Instruction, _ i: Int) {
         var missing = 0
         for slot in 0..<3 {
-            let wait = one.wait(slot)
+            let wait = one.wait(inSlot: slot)
             guard wait.isPresent else {
                 missing += 1
                 continue
@@ -322,7 +325,8 @@ struct KirTextPrinter {
             { nextReason += 1 }
         }
         guard kind != .unknown || nextReason > first else { return }
-        output += " (\(kind.name)"
+        output += " ("
+        output += KirVocabulary.dependences.name(kind)
         for k in first..<nextReason {
             output += k == first ? ": " : ", "
             printReason(program.waitReasons[k])
@@ -331,7 +335,8 @@ struct KirTextPrinter {
     }
 
     private mutating func printReason(_ reason: WaitReason) {
-        output += "\(reason.kind.name) #\(reason.producer)"
+        output += KirVocabulary.dependences.name(reason.kind)
+        output += " #\(reason.producer)"
         if reason.tile != AccessPattern.noTile { output += " \(tileNames[Int(reason.tile)])" }
     }
 }
@@ -355,7 +360,7 @@ private struct FirstUses {
 
 extension Instruction {
     /// Wait `slot`, 0 to 2.
-    func wait(_ slot: Int) -> SemaphoreWait {
+    func wait(inSlot slot: Int) -> SemaphoreWait {
         switch slot {
         case 0: wait0
         case 1: wait1
