@@ -1,7 +1,7 @@
 import KapokAccelerator
 
-/// How fast values are computed: matrix products as a share of what the host's multiply-add units can
-/// do at most, measured in turn with them, and elementwise instructions. One thread, CPU time.
+/// How fast values are computed: matrix products as a share of what the host's multiply-add units
+/// can do at most, measured in turn with them, and elementwise instructions. One thread, CPU time.
 struct ValuesRate {
     /// A matrix product.
     struct Product {

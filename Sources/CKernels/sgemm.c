@@ -79,8 +79,8 @@ INLINE void prefetch(
     }
 }
 
-// `rows` rows of a panel by 16 * `vectors` columns, of which the mask `last` leaves some of the last
-// vector out.
+// `rows` rows of a panel by 16 * `vectors` columns; the mask `last` leaves some of the last vector
+// out.
 AVX512 INLINE void tile_avx512(
     const product *p, const float *left, const float *right, float *result, size_t rows,
     const int vectors, __mmask16 last) {
@@ -142,8 +142,9 @@ AVX512 static void multiply_avx512(const product *p) {
     }
 }
 
-// Half a panel by 8 * `vectors` columns: a third vector would leave sixteen registers no room. Only with `is_masked` does
-// `last` leave some of the last vector out: masked access is slow in some processors.
+// Half a panel by 8 * `vectors` columns: a third vector would leave sixteen registers no room. Only
+// with `is_masked` does `last` leave some of the last vector out: masked access is slow in some
+// processors.
 AVX2 INLINE void tile_avx2(
     const product *p, const float *left, const float *right, float *result, size_t rows,
     const int vectors, const int is_masked, __m256i last) {

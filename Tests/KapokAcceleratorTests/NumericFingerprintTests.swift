@@ -4,8 +4,8 @@ import Testing
 @testable import KapokAccelerator
 
 /// Conversions against NumPy and ml_dtypes: the constants were printed by
-/// Tests/InteropTests/Clients/accelerator/numeric_fingerprints.py, which says how the inputs are made
-/// (ml_dtypes 0.6.0, NumPy 2.4.6).
+/// Tests/InteropTests/Clients/accelerator/numeric_fingerprints.py, which says how the inputs are
+/// made (ml_dtypes 0.6.0, NumPy 2.4.6).
 @Suite("Numeric: bit-exact against NumPy and ml_dtypes")
 struct NumericFingerprintTests {
     private static let decoded: [ElementType: [UInt64]] = [

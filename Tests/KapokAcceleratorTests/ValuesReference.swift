@@ -3,8 +3,8 @@ import KapokWorld
 
 @testable import KapokAccelerator
 
-/// The executor's arithmetic once more, element by element and without any thought of speed: what the
-/// fast one is held against.
+/// The executor's arithmetic once more, element by element and without any thought of speed: what
+/// the fast one is held against.
 struct ValuesReference {
     let program: Program
     let machine: Machine

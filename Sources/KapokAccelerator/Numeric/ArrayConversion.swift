@@ -3,8 +3,8 @@ internal import CKernels
 // Conversions of many numbers, by the kernels.
 
 extension ElementType {
-    /// The values of an array of elements, little-endian, side by side; see ``decode(_:)-(UInt32)``.
-    /// Bytes after the last whole element do not count.
+    /// The values of an array of elements, little-endian, side by side; see
+    /// ``decode(_:)-(UInt32)``. Bytes after the last whole element do not count.
     public func decode(_ bytes: [UInt8]) -> [Float] {
         bytes.withUnsafeBytes { decode($0) }
     }

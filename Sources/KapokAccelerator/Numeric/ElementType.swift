@@ -1,6 +1,7 @@
 /// The numeric types that tiles and tensors hold.
 ///
-/// Engines compute in FP32 and round to nearest even on writing; narrower types exist in memory only.
+/// Engines compute in FP32 and round to nearest even on writing; narrower types exist in memory
+/// only.
 public enum ElementType: UInt8, CaseIterable, Codable, Sendable {
     /// IEEE 754 binary32.
     case fp32 = 0

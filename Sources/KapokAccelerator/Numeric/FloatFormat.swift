@@ -1,5 +1,5 @@
-/// How a floating-point type narrower than FP32 is laid out: a sign, an exponent with the usual bias,
-/// a significand.
+/// How a floating-point type narrower than FP32 is laid out: a sign, an exponent with the usual
+/// bias, a significand.
 struct FloatFormat: Hashable, Sendable {
     /// Bits of the exponent and stored bits of the significand.
     var exponentBits: Int

@@ -3,8 +3,8 @@
 extension ElementType {
     /// The value of an element.
     ///
-    /// Integers of 32 bits are rounded to nearest even; TF32 drops its 13 unused bits by rounding. NaNs
-    /// of 16 bits keep their payload, those of 8 bits become the quiet NaN.
+    /// Integers of 32 bits are rounded to nearest even; TF32 drops its 13 unused bits by rounding.
+    /// NaNs of 16 bits keep their payload, those of 8 bits become the quiet NaN.
     ///
     /// - Parameter bits: the element's bits; those above its width do not matter
     public func decode(_ bits: UInt32) -> Float {
@@ -24,8 +24,8 @@ extension ElementType {
 
     /// The element that is nearest to `value`; of two that are as near, the even one.
     ///
-    /// What is too large becomes infinity, or NaN where the type has no infinities; integers saturate.
-    /// NaN becomes the quiet NaN with its sign, and the integer 0. FP32 passes all bits.
+    /// What is too large becomes infinity, or NaN where the type has no infinities; integers
+    /// saturate. NaN becomes the quiet NaN with its sign, and the integer 0. FP32 passes all bits.
     ///
     /// - Returns: its bits, the upper ones zero
     public func encode(_ value: Float) -> UInt32 {
@@ -43,9 +43,9 @@ extension ElementType {
         }
     }
 
-    /// `value` rounded stochastically: away from zero if `random` is less than the part that would be
-    /// cut off, as a fraction of 2^32 and without what lies below 2^-32; else towards zero. FP32 and
-    /// integers do not round so.
+    /// `value` rounded stochastically: away from zero if `random` is less than the part that would
+    /// be cut off, as a fraction of 2^32 and without what lies below 2^-32; else towards zero. FP32
+    /// and integers do not round so.
     ///
     /// - Parameter random: uniform in 32 bits
     public func encode(_ value: Float, random: UInt32) -> UInt32 {

@@ -20,23 +20,24 @@ public struct ExecutionOptions: Sendable {
 ///
 /// The arithmetic, bit by bit:
 /// * Engines compute in FP32 and round once, to nearest even, when they write (with the flag
-///   `stochastic`: see ``ElementType/encode(_:random:)``; number `p * N + i` of the stream belongs to
-///   element `i` of partition `p`). A NaN that arithmetic produces is 7FC00000. Elements are numbered
-///   in linear order, the innermost dimension fastest. All operands are read before any result is
-///   written; where a destination repeats elements, the last in linear order stays.
+///   `stochastic`: see ``ElementType/encode(_:random:)``; number `p * N + i` of the stream belongs
+///   to element `i` of partition `p`). A NaN that arithmetic produces is 7FC00000. Elements are
+///   numbered in linear order, the innermost dimension fastest. All operands are read before any
+///   result is written; where a destination repeats elements, the last in linear order stays.
 /// * Copies between equal types, transposes and transfers pass bits. So do the elements that
-///   `copyPredicated`, `affineSelect` and `matchReplace8` take from operands of the destination's type.
+///   `copyPredicated`, `affineSelect` and `matchReplace8` take from operands of the destination's
+///   type.
 /// * A multiplication's element is a chain of fused multiply-adds over k = 0, 1, ... from +0. It
-///   overwrites PSUM, or is added to it by one FP32 addition. With `doubleRow`, row `k` is half `k % 2`
-///   of partition `k / 2`.
+///   overwrites PSUM, or is added to it by one FP32 addition. With `doubleRow`, row `k` is half
+///   `k % 2` of partition `k / 2`.
 /// * `max` and `min` are IEEE 754-2019 maximum and minimum (NaN wins, -0 < +0). `power` and the
 ///   transcendental functions are computed in FP64, by fixed sequences of operations that need no C
 ///   library (CKernels, `fp32_tile_functions.h`), and rounded to FP32: within 0.50001 of the last
 ///   place.
 /// * `activation` multiplies, rounds, adds, rounds, and applies the function.
-/// * Sums (and other reductions) along a partition: lane `l` of 16 takes elements `l`, `l + 16`, ... in
-///   order, from the neutral element; then lanes `l` and `l + 8` are combined, `l + 4`, `l + 2`, `l + 1`.
-///   Across partitions: in order, from the neutral element.
+/// * Sums (and other reductions) along a partition: lane `l` of 16 takes elements `l`, `l + 16`,
+///   ... in order, from the neutral element; then lanes `l` and `l + 8` are combined, `l + 4`,
+///   `l + 2`, `l + 1`. Across partitions: in order, from the neutral element.
 public struct Executor: ~Copyable {
     /// The program.
     public let program: Program
@@ -133,9 +134,9 @@ public struct Executor: ~Copyable {
 
     /// Executes the whole program.
     ///
-    /// - Throws: ``ExecutionError`` when an input is missing, a multiplication has no fitting stationary
-    ///   matrix, or (with ``ExecutionOptions/checksInitialization``) something is read before it is
-    ///   written.
+    /// - Throws: ``ExecutionError`` when an input is missing, a multiplication has no fitting
+    ///   stationary matrix, or (with ``ExecutionOptions/checksInitialization``) something is read
+    ///   before it is written.
     public mutating func run() throws(ExecutionError) {
         try run(program.instructions.indices)
     }

@@ -79,7 +79,8 @@ extension Executor {
         transpose(source, into: destination)
     }
 
-    /// Element `c` of row `r` becomes element `r` of row `c`, bit by bit. The types are of one size.
+    /// Element `c` of row `r` becomes element `r` of row `c`, bit by bit. The types are of one
+    /// size.
     func transpose(_ source: Operand, into destination: Operand) {
         switch source.type.byteCount {
         case 1: transposeElements(of: UInt8.self, source, into: destination)

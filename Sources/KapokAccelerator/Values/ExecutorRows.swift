@@ -100,9 +100,9 @@ extension Executor {
         return value
     }
 
-    /// `source` as it is, or a copy of it when `destination` would overwrite parts of it before they
-    /// are read: instructions read all their operands first. Elements that are overwritten in their
-    /// own place do no harm.
+    /// `source` as it is, or a copy of it when `destination` would overwrite parts of it before
+    /// they are read: instructions read all their operands first. Elements that are overwritten in
+    /// their own place do no harm.
     func unharmed(_ source: Operand, by destination: Operand, keeping copies: inout Copies)
         -> Operand
     {

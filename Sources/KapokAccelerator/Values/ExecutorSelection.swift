@@ -125,8 +125,8 @@ extension Executor {
         }
     }
 
-    /// Where the eight numbers of a row of `wanted` stand among `values`: the first occurrence, for a
-    /// number that was wanted before the next one.
+    /// Where the eight numbers of a row of `wanted` stand among `values`: the first occurrence, for
+    /// a number that was wanted before the next one.
     private func places(
         of wanted: Operand, row: Int, in values: UnsafePointer<Float>, count: Int
     ) -> [Int?] {
@@ -212,8 +212,8 @@ private struct IndexExpression {
         }
     }
 
-    /// The elements of a partition for which an ordering comparison does not hold. The expression only
-    /// grows or only falls from element to element, so that the answer changes once at most.
+    /// The elements of a partition for which an ordering comparison does not hold. The expression
+    /// only grows or only falls from element to element, so that the answer changes once at most.
     func elementsThatFail(
         _ operation: ALUOperation, _ partition: Int, count: Int
     ) -> Range<Int> {

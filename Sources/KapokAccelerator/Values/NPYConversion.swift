@@ -3,11 +3,12 @@
 extension NPYFile {
     /// The elements as those of a tensor of type `type`, little-endian, side by side.
     ///
-    /// Equal types pass bits, and so do raw bytes into the types that NumPy does not know. Integers that
-    /// go into an integer type must fit. All else is rounded to FP32 and then to `type`, each to nearest
-    /// even, as NumPy's `astype` does one after the other.
+    /// Equal types pass bits, and so do raw bytes into the types that NumPy does not know. Integers
+    /// that go into an integer type must fit. All else is rounded to FP32 and then to `type`, each
+    /// to nearest even, as NumPy's `astype` does one after the other.
     ///
-    /// - Throws: ``NPYError`` when the element type cannot stand for `type`, or an integer does not fit.
+    /// - Throws: ``NPYError`` when the element type cannot stand for `type`, or an integer does not
+    ///   fit.
     public func tensorData(as type: ElementType) throws(NPYError) -> [UInt8] {
         switch element {
         case .number(let own) where own == type: return data

@@ -5,8 +5,8 @@ internal import KapokWorld
 public struct NPYFile: Hashable, Sendable {
     /// What an array holds.
     public enum Element: Hashable, Sendable {
-        /// One of the accelerator's types. Those that NumPy does not know by itself (`bf16`, the FP8
-        /// types) stand in files as bytes without a meaning, as ml_dtypes writes them.
+        /// One of the accelerator's types. Those that NumPy does not know by itself (`bf16`, the
+        /// FP8 types) stand in files as bytes without a meaning, as ml_dtypes writes them.
         case number(ElementType)
         /// 8 bytes.
         case float64
@@ -58,8 +58,8 @@ public struct NPYFile: Hashable, Sendable {
 
     /// Reads a file. Arrays in Fortran order are put into C order.
     ///
-    /// - Throws: ``NPYError`` for what is no array file, of a type that is not supported, or not of the
-    ///   size that it states.
+    /// - Throws: ``NPYError`` for what is no array file, of a type that is not supported, or not of
+    ///   the size that it states.
     public init(parsing bytes: [UInt8]) throws(NPYError) {
         let (text, start) = try Self.header(of: bytes)
         var parser = NPYHeaderParser(text)
@@ -135,8 +135,8 @@ public struct NPYFile: Hashable, Sendable {
 
     static let magic: [UInt8] = [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59]
 
-    /// The file: version 1, the header filled up with spaces to a multiple of 64 bytes. (With at most
-    /// 64 dimensions it fits in version 1's 65,535 bytes.)
+    /// The file: version 1, the header filled up with spaces to a multiple of 64 bytes. (With at
+    /// most 64 dimensions it fits in version 1's 65,535 bytes.)
     public func serialized() -> [UInt8] {
         let dimensions = shape.map(String.init).joined(separator: ", ")
         let tuple = shape.count == 1 ? "(\(dimensions),)" : "(\(dimensions))"

@@ -6,8 +6,8 @@ struct NPYHeader {
 }
 
 /// Reads the header: a Python dictionary with the keys `descr`, `fortran_order` and `shape`, in any
-/// order. Of Python's literals it takes those that NumPy writes: strings without escapes, the two truth
-/// values, tuples of whole numbers.
+/// order. Of Python's literals it takes those that NumPy writes: strings without escapes, the two
+/// truth values, tuples of whole numbers.
 struct NPYHeaderParser {
     private let text: ArraySlice<UInt8>
     private var position: Int
