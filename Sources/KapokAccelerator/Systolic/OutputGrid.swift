@@ -13,14 +13,8 @@ struct OutputGrid<Value: SystolicValue>: Sendable {
     private let b: [Value]
     private let isShifted: Bool
 
-    /// The registers of all elements, row by row.
-    private(set) var leftRegister: [Value]
-    private(set) var topRegister: [Value]
-    private(set) var token: [SystolicToken]
-    private(set) var sum: [Value]
-    private(set) var output: [Value]
-    /// Which row of which fold stands in each output register.
-    private(set) var outputToken: [SystolicToken]
+    /// The registers of all elements, row by row: `next` is the output register.
+    private(set) var elements: [SystolicElement<Value>]
     /// What has left the array.
     private(set) var sums: [Value]
 
@@ -44,12 +38,7 @@ struct OutputGrid<Value: SystolicValue>: Sendable {
         self.b = b
         isShifted = problem.mode != .scalesim
         let count = problem.rows * problem.columns
-        leftRegister = Array(repeating: .zero, count: count)
-        topRegister = leftRegister
-        sum = leftRegister
-        output = leftRegister
-        token = Array(repeating: .none, count: count)
-        outputToken = token
+        elements = Array(repeating: SystolicElement(token: .none), count: count)
         sums = Array(repeating: .zero, count: m * n)
         stream = SkewLine(length: problem.rows)
         topStream = SkewLine(length: problem.columns)
@@ -77,28 +66,49 @@ struct OutputGrid<Value: SystolicValue>: Sendable {
     private mutating func move(cycle: Int) {
         let columns = problem.columns
         for row in stride(from: problem.rows - 1, through: 0, by: -1) {
-            for column in stride(from: columns - 1, through: 0, by: -1) {
-                let index = row * columns + column
-                let arrived = column == 0 ? stream.token(lane: row, cycle: cycle) : token[index - 1]
-                let fromAbove = topStream.token(lane: column, cycle: cycle)
-                let x = column == 0 ? leftValue(arrived, row) : leftRegister[index - 1]
-                let y = row == 0 ? topValue(fromAbove, column) : topRegister[index - columns]
-                token[index] = arrived
-                leftRegister[index] = x
-                topRegister[index] = y
-                let shiftStep = cycle &- drainStart[column]
-                if isShifted, drainStart[column] != .min, shiftStep >= 0, shiftStep < row {
-                    output[index] = output[index - columns]
-                    outputToken[index] = outputToken[index - columns]
-                } else if isShifted, shiftStep == row {
-                    outputToken[index] = .none
-                }
-                guard arrived.isPresent else { continue }
-                sum[index] = .multiplyAdd(arrived.step == 0 ? .zero : sum[index], x, y)
-                if Int(arrived.step) == problem.steps - 1 {
-                    complete(index, row, column, fold: Int(arrived.fold), cycle: cycle)
+            let entering = stream.token(lane: row, cycle: cycle)
+            let fromLeft = (token: entering, value: leftValue(entering, row))
+            let fromTop = row == 0 ? topValues(cycle: cycle) : []
+            elements.withUnsafeMutableBufferPointer { elements in
+                for column in stride(from: columns - 1, through: 0, by: -1) {
+                    let index = row * columns + column
+                    let (token, x) =
+                        column == 0
+                        ? fromLeft : (elements[index - 1].token, elements[index - 1].left)
+                    let y = row == 0 ? fromTop[column] : elements[index - columns].top
+                    elements[index].token = token
+                    elements[index].left = x
+                    elements[index].top = y
+                    guard token.isPresent else { continue }
+                    let sum = token.step == 0 ? .zero : elements[index].sum
+                    elements[index].sum = .multiplyAdd(sum, x, y)
                 }
             }
+            for column in 0..<columns { drain(row: row, column: column, cycle: cycle) }
+        }
+    }
+
+    /// One clock of an output register: it shifts, and takes over a result that is complete.
+    private mutating func drain(row: Int, column: Int, cycle: Int) {
+        let index = row * problem.columns + column
+        if isShifted, drainStart[column] != .min {
+            let shiftStep = cycle - drainStart[column]
+            if shiftStep >= 0, shiftStep < row {
+                elements[index].next = elements[index - problem.columns].next
+                elements[index].nextToken = elements[index - problem.columns].nextToken
+            } else if shiftStep == row {
+                elements[index].nextToken = .none
+            }
+        }
+        let token = elements[index].token
+        if token.isPresent, Int(token.step) == problem.steps - 1 {
+            complete(index, row, column, fold: Int(token.fold), cycle: cycle)
+        }
+    }
+
+    private func topValues(cycle: Int) -> [Value] {
+        (0..<problem.columns).map { column in
+            topValue(topStream.token(lane: column, cycle: cycle), column)
         }
     }
 
@@ -117,9 +127,9 @@ struct OutputGrid<Value: SystolicValue>: Sendable {
     private mutating func complete(
         _ index: Int, _ row: Int, _ column: Int, fold: Int, cycle: Int
     ) {
-        guard isShifted else { return takeOut(sum[index], row, column, fold: fold) }
-        output[index] = sum[index]
-        outputToken[index] = SystolicToken(fold: Int32(fold), step: Int32(row))
+        guard isShifted else { return takeOut(elements[index].sum, row, column, fold: fold) }
+        elements[index].next = elements[index].sum
+        elements[index].nextToken = SystolicToken(fold: Int32(fold), step: Int32(row))
         if row == problem.rows - 1 {
             drainFold[column] = fold
             drainStart[column] = cycle + 1
@@ -133,7 +143,7 @@ struct OutputGrid<Value: SystolicValue>: Sendable {
             let shiftStep = cycle - drainStart[column]
             guard shiftStep < problem.rows else { continue }
             let row = problem.rows - 1 - shiftStep
-            takeOut(output[first + column], row, column, fold: drainFold[column])
+            takeOut(elements[first + column].next, row, column, fold: drainFold[column])
         }
     }
 

@@ -15,14 +15,9 @@ struct StationaryGrid<Value: SystolicValue>: Sendable {
     private let isRegistered: Bool
     private let isOverlapped: Bool
 
-    /// The registers of all elements, row by row.
-    private(set) var active: [Value]
-    private(set) var shadow: [Value]
-    /// Which row of which fold stands in each shadow register.
-    private(set) var shadowToken: [SystolicToken]
-    private(set) var movingRegister: [Value]
-    private(set) var movingToken: [SystolicToken]
-    private(set) var sum: [Value]
+    /// The registers of all elements, row by row: `stationary` is the active value, `next` its
+    /// shadow.
+    private(set) var elements: [SystolicElement<Value>]
     /// What has left the array, added up over the folds.
     private(set) var sums: [Value]
 
@@ -55,13 +50,8 @@ struct StationaryGrid<Value: SystolicValue>: Sendable {
         movingValues = isTransposed ? b : a
         isRegistered = problem.mode != .scalesim
         isOverlapped = problem.mode == .background
-        let count = problem.rows * problem.columns
-        active = Array(repeating: .zero, count: count)
-        shadow = active
-        shadowToken = Array(repeating: .none, count: count)
-        movingRegister = active
-        sum = active
-        movingToken = Array(repeating: .none, count: count)
+        elements = Array(
+            repeating: SystolicElement(token: .none), count: problem.rows * problem.columns)
         sums = Array(repeating: .zero, count: m * n)
         loads = SkewLine(length: problem.columns)
         stream = SkewLine(length: problem.rows)
@@ -106,42 +96,43 @@ struct StationaryGrid<Value: SystolicValue>: Sendable {
     /// its left and upper neighbours held before the clock.
     private mutating func move(cycle: Int) {
         let columns = problem.columns
-        for row in stride(from: problem.rows - 1, through: 0, by: -1) {
-            for column in stride(from: columns - 1, through: 0, by: -1) {
-                let index = row * columns + column
-                let token: SystolicToken
-                let value: Value
-                if column == 0 {
-                    token = stream.token(lane: row, cycle: cycle)
-                    value = movingValue(token, row)
-                } else {
-                    token = movingToken[index - 1]
-                    value = movingRegister[index - 1]
-                }
-                movingToken[index] = token
-                movingRegister[index] = value
-                if token.isPresent {
-                    if token.step == 0 { active[index] = shadow[index] }
-                    let above = row == 0 ? .zero : sum[index - columns]
-                    sum[index] = .multiplyAdd(above, active[index], value)
-                }
-                load(row: row, column: column, cycle: cycle)
-            }
+        let entering = (0..<problem.rows).map { row in
+            let token = stream.token(lane: row, cycle: cycle)
+            return (token: token, value: movingValue(token, row))
         }
-    }
-
-    /// One clock of a shadow register: row r takes part from step r of its column's load on.
-    private mutating func load(row: Int, column: Int, cycle: Int) {
-        let load = loads.token(lane: column, cycle: cycle)
-        guard load.isPresent, load.step >= row else { return }
-        let index = row * problem.columns + column
-        if row == 0 {
-            let stationaryRow = problem.rows - 1 - Int(load.step)
-            shadow[index] = stationaryValue(load, stationaryRow, column)
-            shadowToken[index] = SystolicToken(fold: load.fold, step: Int32(stationaryRow))
-        } else {
-            shadow[index] = shadow[index - problem.columns]
-            shadowToken[index] = shadowToken[index - problem.columns]
+        let loading = (0..<columns).map { column in
+            let load = loads.token(lane: column, cycle: cycle)
+            return (token: load, value: stationaryValue(load, column))
+        }
+        let lastRow = problem.rows - 1
+        elements.withUnsafeMutableBufferPointer { elements in
+            for row in stride(from: lastRow, through: 0, by: -1) {
+                for column in stride(from: columns - 1, through: 0, by: -1) {
+                    let index = row * columns + column
+                    let (token, value) =
+                        column == 0
+                        ? entering[row] : (elements[index - 1].token, elements[index - 1].left)
+                    elements[index].token = token
+                    elements[index].left = value
+                    if token.isPresent {
+                        if token.step == 0 { elements[index].stationary = elements[index].next }
+                        let above = row == 0 ? .zero : elements[index - columns].sum
+                        elements[index].sum = .multiplyAdd(
+                            above, elements[index].stationary, value)
+                    }
+                    // Row r takes part in a load from its column's step r on.
+                    let load = loading[column]
+                    guard load.token.isPresent, load.token.step >= row else { continue }
+                    if row == 0 {
+                        elements[index].next = load.value
+                        elements[index].nextToken = SystolicToken(
+                            fold: load.token.fold, step: Int32(lastRow) - load.token.step)
+                    } else {
+                        elements[index].next = elements[index - columns].next
+                        elements[index].nextToken = elements[index - columns].nextToken
+                    }
+                }
+            }
         }
     }
 
@@ -151,21 +142,23 @@ struct StationaryGrid<Value: SystolicValue>: Sendable {
         return moving.value(movingValues, Int(token.step), fold.rows.lowerBound + row)
     }
 
-    private func stationaryValue(_ token: SystolicToken, _ row: Int, _ column: Int) -> Value {
+    /// What enters at the top of a column: rows from the last one up.
+    private func stationaryValue(_ token: SystolicToken, _ column: Int) -> Value {
+        guard token.isPresent else { return .zero }
         let fold = problem.fold(Int(token.fold))
-        return stationary.value(
-            stationaryValues, fold.rows.lowerBound + row, fold.columns.lowerBound + column)
+        let row = fold.rows.lowerBound + problem.rows - 1 - Int(token.step)
+        return stationary.value(stationaryValues, row, fold.columns.lowerBound + column)
     }
 
     /// Takes out what stands in the bottom row.
     private mutating func collect() {
         let first = (problem.rows - 1) * problem.columns
         for column in 0..<problem.columns {
-            let token = movingToken[first + column]
+            let token = elements[first + column].token
             guard token.isPresent else { continue }
             let fold = problem.fold(Int(token.fold))
             if let index = result.index(Int(token.step), fold.columns.lowerBound + column) {
-                sums[index] = .add(sums[index], sum[first + column])
+                sums[index] = .add(sums[index], elements[first + column].sum)
             }
             outstanding -= 1
             if outstanding == 0 {

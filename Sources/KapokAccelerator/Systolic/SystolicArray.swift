@@ -60,19 +60,7 @@ public struct SystolicArray<Value: SystolicValue>: Sendable {
     /// The registers of one element after the last cycle.
     public func element(row: Int, column: Int) -> SystolicElement<Value> {
         let index = row * problem.columns + column
-        if let stationary {
-            return SystolicElement(
-                token: stationary.movingToken[index], stationary: stationary.active[index],
-                next: stationary.shadow[index], nextToken: stationary.shadowToken[index],
-                left: stationary.movingRegister[index], top: .zero,
-                sum: stationary.sum[index])
-        }
-        guard let output else { return SystolicElement(token: .none) }
-        return SystolicElement(
-            token: output.token[index], next: output.output[index],
-            nextToken: output.outputToken[index], left: output.leftRegister[index],
-            top: output.topRegister[index],
-            sum: output.sum[index])
+        return (stationary?.elements ?? output?.elements ?? [])[index]
     }
 }
 
