@@ -60,6 +60,12 @@ struct OrderProof {
                 }
             }
             for case let producer? in producers { known.formUnion(knownAtEnd[producer]) }
+            // A multiplication starts after its stationary matrix has been loaded.
+            if instruction.opcode == .multiplyMoving,
+                let load = lastInStream[Int(Unit.tensorLoad.rawValue)]
+            {
+                known.formUnion(knownAtEnd[load])
+            }
             knownAtStart.append(known)
             lastInQueue[instruction.engine] = index
             let stream =

@@ -1,10 +1,17 @@
 /// Decides how many buffers pools get, and where they lie.
 ///
 /// Every pool needs as many as tiles live at the same time in the kernel's order. More buffers let
-/// whoever fills them run ahead; what memory is left is shared out so that all pools reach equally far
-/// ahead, measured in the kernel's order. A pool whose next buffer does not fit any more stays, and the
-/// others go on.
+/// whoever fills them run ahead; what memory is left is shared out by a policy. A pool whose next buffer
+/// does not fit any more stays, and the others go on.
 struct BufferPlan {
+    /// How memory that is left is shared out.
+    enum Policy: Hashable, Sendable {
+        /// All pools reach equally far ahead in the kernel's order: for tiles that are loaded.
+        case reach
+        /// All pools get the same multiple of what they need: for the few banks of PSUM.
+        case multiple
+    }
+
     private let capacity: Int
     private let maximumExtra: Int
     private var pools: [TilePool]
@@ -21,9 +28,11 @@ struct BufferPlan {
     /// The pools with buffers and addresses; nil when the least that they need does not fit.
     ///
     /// - Parameter share: which part of the possible reach is used, 0 to 1.
-    consuming func solve(share: Double) -> [TilePool]? {
+    consuming func solve(share: Double, policy: Policy) -> [TilePool]? {
         guard pack() != nil else { return nil }
-        if share > 0 {
+        if policy == .multiple {
+            multiply()
+        } else if share > 0 {
             let reach = expand()
             if share < 1 {
                 for pool in pools.indices {
@@ -31,9 +40,31 @@ struct BufferPlan {
                 }
             }
         }
+        return packed()
+    }
+
+    /// The pools with the buffers that they have, and addresses; nil when memory does not suffice.
+    consuming func packed() -> [TilePool]? {
         guard let bases = pack() else { return nil }
         for pool in pools.indices { pools[pool].base = bases[pool] }
         return pools
+    }
+
+    /// Gives one more buffer to the pool with the smallest multiple of its need, while any fits.
+    private mutating func multiply() {
+        while true {
+            let open = pools.indices.filter { !frozen[$0] }
+            let poorest = open.min {
+                pools[$0].buffers * pools[$1].live < pools[$1].buffers * pools[$0].live
+            }
+            guard let poorest else { return }
+            let pool = pools[poorest]
+            pools[poorest].buffers += 1
+            if pool.buffers >= min(pool.tiles.count, pool.live + maximumExtra) || pack() == nil {
+                pools[poorest].buffers = pool.buffers
+                frozen[poorest] = true
+            }
+        }
     }
 
     /// Raises the numbers of buffers as far as memory goes; returns how far ahead the best pool reaches.

@@ -30,7 +30,7 @@ public struct CompilerOptions: Hashable, Sendable {
 
     public init(
         schedule: Schedule = .best, maximumExtraBuffers: Int = 256, allowsSpilling: Bool = true,
-        maximumCandidates: Int = 16, searchBudget: Int = 2_000_000
+        maximumCandidates: Int = 32, searchBudget: Int = 2_000_000
     ) {
         self.schedule = schedule
         self.maximumExtraBuffers = maximumExtraBuffers

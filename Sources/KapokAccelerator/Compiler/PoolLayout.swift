@@ -60,8 +60,32 @@ struct MemoryPlanner {
     /// - Throws: ``CompilerError`` when PSUM does not suffice.
     func layout(share: Double) throws(CompilerError) -> PoolLayout? {
         guard let sbuf = sbufPools(share: share) else { return nil }
-        let psum = try psumPools(share: share)
-        return PoolLayout(kernel, lifetimes, pools: sbuf + psum)
+        return PoolLayout(kernel, lifetimes, pools: sbuf + (try psumPools()))
+    }
+
+    /// Layouts that differ from `layout` in PSUM only: one pool gives a buffer up, and another one
+    /// takes what it can from that.
+    func psumNeighbours(of layout: PoolLayout) -> [[TilePool]] {
+        let sbuf = layout.pools.filter { $0.space == .sbuf }
+        let psum = layout.pools.filter { $0.space == .psum }
+        var result: [[TilePool]] = []
+        for giver in psum.indices where psum[giver].buffers > psum[giver].live {
+            for taker in psum.indices
+            where taker != giver && psum[taker].buffers < psum[taker].tiles.count {
+                var changed = psum
+                changed[giver].buffers -= 1
+                changed[taker].buffers += 1
+                let plan = BufferPlan(
+                    changed, capacity: machine.psumBytesPerPartition, maximumExtra: maximumExtra)
+                if let packed = plan.packed() { result.append(sbuf + packed) }
+            }
+        }
+        return result
+    }
+
+    /// The layout with these pools, which must be those of another layout with other buffers.
+    func layout(pools: [TilePool]) -> PoolLayout {
+        PoolLayout(kernel, lifetimes, pools: pools)
     }
 
     private func sbufPools(share: Double) -> [TilePool]? {
@@ -71,31 +95,35 @@ struct MemoryPlanner {
                 let pools = TilePools(
                     kernel, lifetimes, machine: machine, sharing: sharing, stacks: stacks
                 ).sbuf
-                if let solved = solve(pools, capacity, share) { return solved }
+                if let solved = solve(pools, capacity, share, .reach) { return solved }
             }
         }
         return nil
     }
 
-    private func psumPools(share: Double) throws(CompilerError) -> [TilePool] {
+    private func psumPools() throws(CompilerError) -> [TilePool] {
         let byLine = TilePools(
             kernel, lifetimes, machine: machine, sharing: .line, stacks: false
         ).psum
         for sharesBanks in [false, true] {
             var pools = byLine
             for index in pools.indices { pools[index].sharesBanks = sharesBanks }
-            if let solved = solve(pools, machine.psumBytesPerPartition, share) { return solved }
+            if let solved = solve(pools, machine.psumBytesPerPartition, 1, .multiple) {
+                return solved
+            }
         }
         throw MemoryOverflow(kernel, lifetimes, machine).error(in: .psum)
     }
 
     /// Buffers and addresses for `pools`, merged as far as memory demands.
-    private func solve(_ pools: [TilePool], _ capacity: Int, _ share: Double) -> [TilePool]? {
+    private func solve(
+        _ pools: [TilePool], _ capacity: Int, _ share: Double, _ policy: BufferPlan.Policy
+    ) -> [TilePool]? {
         var pools = pools
         var merger = PoolMerger(pools, lifetimes)
         while true {
             let plan = BufferPlan(pools, capacity: capacity, maximumExtra: maximumExtra)
-            if let solved = plan.solve(share: share) { return solved }
+            if let solved = plan.solve(share: share, policy: policy) { return solved }
             guard let fewer = merger.mergeOnce() else { return nil }
             pools = fewer
         }

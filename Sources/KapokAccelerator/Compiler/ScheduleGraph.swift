@@ -1,7 +1,7 @@
 /// What a scheduler sees of a kernel: bundles, what they cost, and which must follow which.
 struct ScheduleGraph: Sendable {
     /// What a bundle costs, in ticks.
-    struct Node: Sendable {
+    struct Node: Hashable, Sendable {
         /// The queue that issues it.
         var engine: Engine
         /// For a transfer: its descriptor generator; nil otherwise.

@@ -16,14 +16,16 @@ struct ScheduleSearch {
         var assembled: AssembledProgram
         var layout: PoolLayout
         var fitted: FittedKernel
+        var method: ScheduleMethod
         var makespan: Int64
         var name: String
+        var loops: [PipelinedLoop]
     }
 
-    /// Shares of the free memory that are given to more buffers.
-    private static let shares: [(part: Double, name: String)] = [
-        (1, ""), (0.25, "1/4 of the spare buffers"), (0.0625, "1/16 of the spare buffers"),
-    ]
+    /// Memory that is left, and how it is used: tried once with the best method.
+    private static let smallerShare = (part: 0.25, name: "1/4 of the spare buffers")
+    /// Rounds of moving PSUM buffers from pool to pool at most.
+    private static let psumRounds = 8
 
     init(template: Program, machine: Machine, options: CompilerOptions) {
         self.template = template
@@ -33,26 +35,22 @@ struct ScheduleSearch {
         simulator = Simulator(machine: machine)
     }
 
-    /// Tries what the options ask for and the budget allows.
+    /// Tries what the options ask for and the budget allows: all methods on every version of the
+    /// kernel, then other numbers of buffers with the best method.
     ///
     /// - Parameter versions: of one kernel, at least one.
     mutating func run(_ versions: [FittedKernel]) throws(CompilerError) -> CompiledKernel {
-        for share in Self.shares {
-            for fitted in versions {
-                guard candidates.isEmpty || (mayGoOn(fitted) && options.schedule != .source)
-                else { continue }
-                let planner = MemoryPlanner(
-                    fitted.kernel, machine: machine, maximumExtra: options.maximumExtraBuffers)
-                guard let layout = try planner.layout(share: share.part) else {
-                    throw planner.sbufOverflow()
-                }
-                try tryOrders(fitted, layout, suffix: [fitted.name, share.name])
-            }
+        let methods = ScheduleMethod.methods(of: options.schedule)
+        for fitted in versions where candidates.isEmpty || options.schedule != .source {
+            guard mayGoOn(fitted) else { break }
+            var setting = try setting(fitted, share: 1, name: fitted.name)
+            for method in methods { try attempt(method, &setting) }
         }
+        if options.schedule != .source { try varyBuffers() }
         guard let best else {
             throw CompilerError(
                 kind: .notSimulated, line: nil, problem: "no schedule could be simulated",
-                remedy: "Allow at least one candidate")
+                remedy: "Allow other schedules, or more candidates")
         }
         return result(best)
     }
@@ -65,37 +63,30 @@ struct ScheduleSearch {
                     <= options.searchBudget)
     }
 
-    private mutating func tryOrders(
-        _ fitted: FittedKernel, _ layout: PoolLayout, suffix: [String]
-    ) throws(CompilerError) {
-        let kernel = fitted.kernel
-        let setting = Setting(
-            fitted: fitted, layout: layout,
-            assembly: ProgramAssembly(
-                kernel, patterns: layout.patterns, dependences: layout.dependences,
-                machine: machine),
-            suffix: suffix.filter { !$0.isEmpty }.map { ", \($0)" }.joined())
-        let count = kernel.bundleCount
-        try attempt((0..<count).map { UInt32($0) }, "source", setting)
-        guard options.schedule != .source, mayGoOn(fitted) else { return }
-        let graph = ScheduleGraph(
-            kernel, patterns: layout.patterns, dependences: layout.dependences, costs: costs)
-        // The later a bundle may be, the less urgent it is.
-        let backward = ListScheduler.schedule(
-            graph, priority: (0..<count).map { Int64(count - $0) }, .backward)
-        let forward = ListScheduler.schedule(
-            graph, priority: backward.end.map { -$0 }, .forward)
-        try attempt(forward.order, "deadline", setting)
-        guard mayGoOn(fitted) else { return }
-        let eager = ListScheduler.schedule(
-            graph, priority: (0..<count).map { Int64($0) }, .forward)
-        try attempt(eager.order, "eager", setting)
-        guard mayGoOn(fitted) else { return }
-        let tighter = ListScheduler.schedule(
-            graph, priority: forward.end.map { -$0 }, .backward)
-        let justified = ListScheduler.schedule(
-            graph, priority: tighter.end.map { -$0 }, .forward)
-        try attempt(justified.order, "justified", setting)
+    /// Fewer buffers in SBUF, and buffers moved between the pools of PSUM.
+    private mutating func varyBuffers() throws(CompilerError) {
+        guard let found = best, mayGoOn(found.fitted) else { return }
+        var fewer = try setting(
+            found.fitted, share: Self.smallerShare.part, name: Self.smallerShare.name)
+        try attempt(found.method, &fewer)
+        for _ in 0..<Self.psumRounds {
+            guard let center = best, center.method != .source else { return }
+            let planner = planner(center.fitted)
+            for pools in planner.psumNeighbours(of: center.layout) {
+                guard mayGoOn(center.fitted) else { return }
+                let numbers = pools.filter { $0.space == .psum }.map { "\($0.buffers)" }
+                var moved = setting(
+                    center.fitted, planner.layout(pools: pools),
+                    name: "PSUM \(numbers.joined(separator: "+"))")
+                try attempt(center.method, &moved)
+            }
+            if best?.makespan == center.makespan { return }
+        }
+    }
+
+    private func planner(_ fitted: FittedKernel) -> MemoryPlanner {
+        MemoryPlanner(
+            fitted.kernel, machine: machine, maximumExtra: options.maximumExtraBuffers)
     }
 
     /// What candidates that differ in their order only have in common.
@@ -103,16 +94,41 @@ struct ScheduleSearch {
         var fitted: FittedKernel
         var layout: PoolLayout
         var assembly: ProgramAssembly
-        var suffix: String
+        var orders: OrderMaker
+        var name: String
+    }
+
+    private func setting(
+        _ fitted: FittedKernel, share: Double, name: String
+    ) throws(CompilerError) -> Setting {
+        let planner = planner(fitted)
+        guard let layout = try planner.layout(share: share) else { throw planner.sbufOverflow() }
+        return setting(fitted, layout, name: name)
+    }
+
+    private func setting(
+        _ fitted: FittedKernel, _ layout: PoolLayout, name: String
+    ) -> Setting {
+        let graph = ScheduleGraph(
+            fitted.kernel, patterns: layout.patterns, dependences: layout.dependences,
+            costs: costs)
+        return Setting(
+            fitted: fitted, layout: layout,
+            assembly: ProgramAssembly(
+                fitted.kernel, patterns: layout.patterns, dependences: layout.dependences,
+                machine: machine),
+            orders: OrderMaker(fitted.kernel, graph, iterations: template.iterations), name: name)
     }
 
     private mutating func attempt(
-        _ order: [UInt32], _ name: String, _ setting: Setting
+        _ method: ScheduleMethod, _ setting: inout Setting
     ) throws(CompilerError) {
+        guard mayGoOn(setting.fitted), let order = setting.orders.order(method) else { return }
+        let name = setting.name.isEmpty ? method.rawValue : "\(method.rawValue), \(setting.name)"
         var base = template
         base.patterns = setting.layout.patterns
         base.tensors = setting.fitted.kernel.tensors
-        let assembled = setting.assembly.program(bundles: order, template: base)
+        let assembled = setting.assembly.program(bundles: order.bundles, template: base)
         let makespan: Int64
         do {
             makespan = try simulator.makespan(of: assembled.program)
@@ -122,12 +138,11 @@ struct ScheduleSearch {
                 remedy: "Report this kernel: the compiler made a program that cannot run")
         }
         handledInstructions += assembled.program.instructions.count
-        let fullName = name + setting.suffix
-        candidates.append(ScheduleCandidate(name: fullName, makespan: makespan))
+        candidates.append(ScheduleCandidate(name: name, makespan: makespan))
         if best.map({ makespan < $0.makespan }) ?? true {
             best = Best(
                 assembled: assembled, layout: setting.layout, fitted: setting.fitted,
-                makespan: makespan, name: fullName)
+                method: method, makespan: makespan, name: name, loops: order.loops)
         }
     }
 
@@ -139,6 +154,7 @@ struct ScheduleSearch {
         report.makespan = best.makespan
         report.schedule = best.name
         report.candidates = candidates
+        report.loops = best.loops
         report.bounds = LowerBounds(best.fitted.kernel, best.layout, costs: costs).all()
         report.pools = best.layout.report(best.fitted.kernel)
         report.spilledBytes = best.fitted.spilledBytes

@@ -3,8 +3,9 @@
 /// The instructions of a stream (a unit, or a DMA ring) complete in order, so "the fifth instruction of
 /// the vector engine has completed" says all about the four before it. What is known to have completed
 /// at some moment is therefore one number for each stream. An instruction knows what its predecessor in
-/// the queue knew when it started, and what every instruction that it waits for knew at its end. A wait
-/// for something already known is left out.
+/// the queue knew when it started, and what every instruction that it waits for knew at its end; a
+/// multiplication knows that its stationary matrix has been loaded. A wait for something already known
+/// is left out.
 struct SemaphoreSynthesis {
     /// A wait to be.
     struct Wait {
@@ -97,6 +98,11 @@ struct SemaphoreSynthesis {
                         knownInQueue[queue + stream],
                         knownAtEnd[need.producer * width + stream])
                 }
+            }
+            // A multiplication starts after its stationary matrix has been loaded.
+            let load = Int(Unit.tensorLoad.rawValue)
+            if instruction.opcode == .multiplyMoving, lastOfStream[load] >= 0 {
+                knownInQueue[queue + load] = positions[lastOfStream[load]]
             }
             let own = streams[position]
             let before = lastOfStream[own]
