@@ -1,5 +1,5 @@
 /// The cost models of a machine that a simulation needs.
-struct CostModels: Sendable {
+final class CostModels: Sendable {
     /// The machine as it is.
     let usual: CostModel
     /// Without shortest intervals: how long units really work.

@@ -1,50 +1,54 @@
 /// A small trivial value with a hash of its own making: the key of ``NumberedKeys``.
-protocol NumberedKey: Equatable {
+protocol NumberedKey: Equatable, BitwiseCopyable {
     /// Well mixed in its low bits.
     var hash: UInt64 { get }
 }
 
 /// Gives equal keys equal numbers, in order of their first appearance. Expected constant time; no
 /// hashing through existentials or seeded hashers, since this runs once for each instruction.
-struct NumberedKeys<Key: NumberedKey> {
-    /// The keys, by number.
-    private(set) var keys: [Key] = []
+struct NumberedKeys<Key: NumberedKey>: ~Copyable {
+    /// How many different keys there are.
+    private(set) var count = 0
+    /// By number; has room for half as many keys as there are slots.
+    private var keys: FlatBuffer<Key>
     /// Open addressing: 0, or a number plus one.
-    private var slots: [UInt32]
-    private var mask: Int
+    private var slots: FlatBuffer<UInt32>
 
     init() {
-        slots = [UInt32](repeating: 0, count: 256)
-        mask = 255
+        slots = FlatBuffer(repeating: 0, count: 256)
+        keys = FlatBuffer(uninitializedCount: 128)
     }
 
-    /// The number of `key`; `keys.count - 1` after the call when it is new.
+    /// The number of `key`: `count - 1` after the call when it is new.
     @inline(__always)
     mutating func number(of key: Key) -> Int {
-        var slot = Int(truncatingIfNeeded: key.hash) & mask
+        var slot = Int(truncatingIfNeeded: key.hash) & (slots.count - 1)
         while slots[slot] != 0 {
             let number = Int(slots[slot]) - 1
             if keys[number] == key { return number }
-            slot = (slot + 1) & mask
+            slot = (slot + 1) & (slots.count - 1)
         }
         return insert(key, at: slot)
     }
 
+    @inline(never)
     private mutating func insert(_ key: Key, at slot: Int) -> Int {
-        keys.append(key)
-        slots[slot] = UInt32(keys.count)
-        if keys.count * 2 > slots.count { grow() }
-        return keys.count - 1
+        keys[count] = key
+        count += 1
+        slots[slot] = UInt32(count)
+        if count == keys.count { grow() }
+        return count - 1
     }
 
     private mutating func grow() {
-        slots = [UInt32](repeating: 0, count: slots.count * 4)
-        mask = slots.count - 1
-        for (number, key) in keys.enumerated() {
-            var slot = Int(truncatingIfNeeded: key.hash) & mask
-            while slots[slot] != 0 { slot = (slot + 1) & mask }
-            slots[slot] = UInt32(number + 1)
+        keys.grow(to: keys.count * 4)
+        let table = FlatBuffer<UInt32>(repeating: 0, count: slots.count * 4)
+        for number in 0..<count {
+            var slot = Int(truncatingIfNeeded: keys[number].hash) & (table.count - 1)
+            while table[slot] != 0 { slot = (slot + 1) & (table.count - 1) }
+            table[slot] = UInt32(number + 1)
         }
+        slots = table
     }
 }
 

@@ -6,8 +6,8 @@ struct SimulatedCost: Hashable, Sendable {
     /// The part of `interval` in which the unit works; the rest is its shortest interval.
     var work: Int64 = 0
     /// Structural resources: which bits of the operands count, and which are added.
-    var keptResources: UInt64 = 0
-    var addedResources: UInt64 = 0
+    var keptResources: UInt32 = 0
+    var addedResources: UInt32 = 0
     /// Packets of a transfer, and ticks of all of them together, in 1/1024.
     var packets: Int64 = 0
     var totalTicks1024: Int64 = 0
@@ -22,9 +22,10 @@ struct SimulatedCost: Hashable, Sendable {
 }
 
 /// Costs with a memory: instructions of one kind with operands of the same shapes share an entry.
-struct SimulatedCosts {
-    /// By index.
-    private(set) var entries: [SimulatedCost] = []
+struct SimulatedCosts: ~Copyable {
+    /// By index, and how many there are.
+    private(set) var entries = FlatBuffer<SimulatedCost>(uninitializedCount: 64)
+    private(set) var count = 0
     private var known = NumberedKeys<CostKey>()
     private let models: CostModels
     private let removed: RemovedReasons
@@ -34,18 +35,21 @@ struct SimulatedCosts {
         self.removed = removed
     }
 
-    /// The index of the costs of `instruction`, whose operands are valid.
+    /// The index of the costs of an instruction with that key; when it is the number of entries,
+    /// they must be added next.
     @inline(__always)
-    mutating func index(
-        of instruction: Instruction, _ operands: borrowing SimulatedPatterns,
-        patterns: [AccessPattern]
-    ) -> Int {
-        let number = known.number(of: CostKey(instruction, operands))
-        if number == entries.count { add(instruction, patterns) }
-        return number
+    mutating func number(of key: CostKey) -> Int { known.number(of: key) }
+
+    /// The structural resources of an instruction with the costs at `index`.
+    ///
+    /// - Parameter used: those of its operands.
+    @inline(__always)
+    func resources(_ index: Int, used: UInt32) -> UInt32 {
+        used & entries[index].keptResources | entries[index].addedResources
     }
 
-    private mutating func add(_ instruction: Instruction, _ patterns: [AccessPattern]) {
+    /// Computes the costs of a new kind of instruction, which is valid.
+    mutating func add(_ instruction: Instruction, _ patterns: [AccessPattern]) {
         let model = models.usual
         let cost = model.cost(of: instruction, patterns: patterns)
         let unbounded = models.unbounded.cost(of: instruction, patterns: patterns)
@@ -62,7 +66,9 @@ struct SimulatedCosts {
             entry.addedResources &= ~StructuralResources.buses
         }
         if instruction.opcode.isDMA { addTransfer(instruction, patterns, to: &entry) }
-        entries.append(entry)
+        if count == entries.count { entries.grow(to: count * 2) }
+        entries[count] = entry
+        count += 1
     }
 
     private func addTransfer(
@@ -98,43 +104,26 @@ struct SimulatedCosts {
 }
 
 /// What decides about an instruction's costs. 24 bytes.
-private struct CostKey: NumberedKey {
+struct CostKey: NumberedKey {
     private let kind: UInt64
     private let written: UInt64
     private let read: UInt64
 
+    /// - Parameters: shapes of the operands, see ``SimulatedPatterns``.
     @inline(__always)
-    init(_ instruction: Instruction, _ operands: borrowing SimulatedPatterns) {
-        func shape(_ pattern: UInt32) -> UInt64 {
-            pattern == Instruction.noPattern
-                ? UInt64(UInt32.max) : UInt64(operands.entries[Int(pattern)].shape)
-        }
+    init(
+        _ instruction: Instruction, _ destination: UInt32, _ source0: UInt32,
+        _ source1: UInt32, _ source2: UInt32
+    ) {
         let isZero = instruction.opcode == .memset && instruction.immediate0 == 0
         kind =
             UInt64(instruction.opcode.rawValue) | UInt64(instruction.engine.rawValue) << 8
             | UInt64(instruction.flags.rawValue) << 16 | UInt64(instruction.operation0) << 32
             | UInt64(instruction.operation1) << 40 | (isZero ? 1 << 48 : 0)
-        written = shape(instruction.destination) | shape(instruction.source0) << 32
-        read =
-            instruction.hasCoefficients
-            ? .max : shape(instruction.source1) | shape(instruction.source2) << 32
+        written = UInt64(destination) | UInt64(source0) << 32
+        read = UInt64(source1) | UInt64(source2) << 32
     }
 
     @inline(__always)
     var hash: UInt64 { kind.mixed(with: written).mixed(with: read) }
-}
-
-extension Instruction {
-    /// Whether `source1` and `source2` hold integers instead of patterns.
-    var hasCoefficients: Bool { opcode == .iota || opcode == .affineSelect }
-
-    /// Calls `body` with the index of each pattern that it reads or writes.
-    @inline(__always)
-    func forEachPattern(_ body: (Int) -> Void) {
-        if destination != Self.noPattern { body(Int(destination)) }
-        if source0 != Self.noPattern { body(Int(source0)) }
-        if hasCoefficients { return }
-        if source1 != Self.noPattern { body(Int(source1)) }
-        if source2 != Self.noPattern { body(Int(source2)) }
-    }
 }

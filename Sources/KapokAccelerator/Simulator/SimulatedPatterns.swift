@@ -4,19 +4,24 @@
 struct SimulatedPatterns: ~Copyable {
     struct Entry: BitwiseCopyable {
         /// See ``StructuralResources``.
-        var resources: UInt64
-        /// Number of its shape.
+        var resources: UInt32
+        /// Number of its shape; ``noShape`` stands for a missing operand.
         var shape: UInt32
     }
 
-    /// By index of the pattern.
-    let entries: FlatBuffer<Entry>
+    static let noShape = UInt32.max
+
+    /// Patterns.
+    let count: Int
+    /// By index of the pattern, and one more for a missing operand.
+    private let entries: FlatBuffer<Entry>
 
     /// - Throws: ``SimulationError/invalidPattern(_:problem:)``.
     init(_ patterns: [AccessPattern], machine: Machine) throws(SimulationError) {
         var shapes = NumberedKeys<PatternShape>()
+        count = patterns.count
         entries = FlatBuffer(
-            repeating: Entry(resources: 0, shape: 0), count: patterns.count)
+            repeating: Entry(resources: 0, shape: Self.noShape), count: patterns.count + 1)
         for (index, pattern) in patterns.enumerated() {
             if let problem = Self.problem(of: pattern) {
                 throw .invalidPattern(index, problem: problem)
@@ -27,17 +32,29 @@ struct SimulatedPatterns: ~Copyable {
         }
     }
 
+    /// The entry of an operand, present or not.
+    ///
+    /// - Parameter isInvalid: becomes true when there is no such pattern.
+    @inline(__always)
+    func entry(_ pattern: UInt32, _ isInvalid: inout Bool) -> Entry {
+        let index = min(Int(pattern), count)
+        if index == count, pattern != Instruction.noPattern { isInvalid = true }
+        return entries[index]
+    }
+
     /// Bounds that keep all arithmetic on sizes and times in range: 2^40 bytes are ten times the
     /// largest HBM.
     private static func problem(of pattern: AccessPattern) -> String? {
         var elements = Double(pattern.partitionCount)
         var span = 0.0
-        for dimension in [
-            pattern.dimension0, pattern.dimension1, pattern.dimension2, pattern.dimension3,
-        ] {
+        func add(_ dimension: FreeDimension) {
             elements *= Double(dimension.count)
             span += Double(dimension.count) * Double(dimension.stride).magnitude
         }
+        add(pattern.dimension0)
+        add(pattern.dimension1)
+        add(pattern.dimension2)
+        add(pattern.dimension3)
         if elements == 0 { return "it covers no element" }
         let limit = 0x1p40
         if elements * 4 > limit || span * 4 > limit { return "it covers more than 2^40 bytes" }
@@ -46,7 +63,7 @@ struct SimulatedPatterns: ~Copyable {
 }
 
 /// A pattern without its place.
-private struct PatternShape: NumberedKey {
+struct PatternShape: NumberedKey {
     private var head: UInt64
     private var dimension0: UInt64
     private var dimension1: UInt64

@@ -1,218 +1,129 @@
-/// A program prepared for simulation in one pass over its instructions: checked, with queues
-/// linked, costs looked up and signals counted.
+/// Prepares a program's instructions for the simulation, some at a time: checks them, looks up
+/// their costs and sorts them into queues.
 struct SimulationPlan: ~Copyable {
     /// Times stay below this, so that a time and a queue fit into one word.
     static let timeLimit: Int64 = 1 << 55
-    /// Ends a list of instructions.
+    /// Stands for no instruction.
     static let none = UInt32.max
-    /// The engines' queues, by ``Engine/rawValue``.
-    static let queueCount = 5
+    /// The engines' queues, by ``Engine/rawValue``, and one for `tensorLoad` when the tensor
+    /// engine's queue is split.
+    static let queueCount = 6
+    static let loadQueue = 5
+    /// Instructions that are prepared at a time: their steps fit into the first-level cache.
+    private static let blockSize = 256
 
-    /// An instruction's place in its queue, and its costs. 8 bytes.
-    struct Link: BitwiseCopyable {
-        var next: UInt32
-        var cost: UInt32
-    }
-
-    /// What the program does with a semaphore.
-    struct Signals: BitwiseCopyable {
-        /// Instructions that signal it.
-        var count: UInt32 = 0
-        /// What each of them adds, or 0 when they add different amounts.
-        var amount: UInt32 = 0
-        /// The sum of all amounts.
-        var total: Int64 = 0
-        /// The first instruction that signals it.
+    /// What is known of a ring.
+    struct Ring: BitwiseCopyable {
+        var engine: UInt8 = .max
         var first: UInt32 = SimulationPlan.none
-        /// The stream of those instructions: a unit, or a ring after them.
-        var stream: UInt8 = .max
     }
 
-    let links: FlatBuffer<Link>
-    /// The first instruction of each queue.
-    private(set) var heads: [UInt32]
+    var queues: PlannedQueues
     private(set) var costs: SimulatedCosts
-    let patterns: SimulatedPatterns
-    /// By semaphore.
-    private(set) var signals: [Signals]
-    private(set) var transferCount = 0
 
-    private var tails: [UInt32]
-    private var ringEngines: [UInt8]
-    private var ringFirst: [UInt32]
+    private let program: Program
+    private let instructions: UnsafeBufferPointer<Instruction>
+    private let patterns: SimulatedPatterns
+    private let rings: FlatBuffer<Ring>
+    private let semaphoreCount: Int
+    private let isSplit: Bool
+    private var planned = 0
 
-    /// A plan without instructions yet.
-    private init(
-        _ patterns: consuming SimulatedPatterns, instructionCount: Int, _ setup: SimulationSetup
-    ) {
-        self.patterns = patterns
-        links = FlatBuffer(repeating: Link(next: Self.none, cost: 0), count: instructionCount)
-        heads = [UInt32](repeating: Self.none, count: Self.queueCount)
-        tails = heads
-        costs = SimulatedCosts(models: setup.models, removed: setup.removed)
-        signals = [Signals](repeating: Signals(), count: setup.machine.semaphoreCount)
-        ringEngines = [UInt8](repeating: .max, count: setup.machine.dmaRings)
-        ringFirst = [UInt32](repeating: Self.none, count: setup.machine.dmaRings)
-    }
-
-    /// - Throws: everything but deadlocks.
-    static func make(
+    /// - Parameter isSplit: gives the two units of the tensor engine queues of their own.
+    init(
         _ program: Program, _ instructions: UnsafeBufferPointer<Instruction>,
-        _ setup: SimulationSetup
-    ) throws(SimulationError) -> SimulationPlan {
-        guard instructions.count < Int(Self.none) else { throw .tooLong }
-        let patterns = try SimulatedPatterns(program.patterns, machine: setup.machine)
-        var plan = SimulationPlan(patterns, instructionCount: instructions.count, setup)
-        for index in 0..<instructions.count {
-            try plan.add(index, instructions[index], program)
+        _ patterns: consuming SimulatedPatterns, _ setup: SimulationSetup, isSplit: Bool
+    ) {
+        self.program = program
+        self.instructions = instructions
+        self.patterns = patterns
+        self.isSplit = isSplit
+        queues = PlannedQueues(queueCount: Self.queueCount, stepCount: instructions.count)
+        costs = SimulatedCosts(models: setup.models, removed: setup.removed)
+        rings = FlatBuffer(repeating: Ring(), count: setup.machine.dmaRings)
+        semaphoreCount = setup.machine.semaphoreCount
+    }
+
+    /// Whether instructions are left.
+    var isComplete: Bool { planned == instructions.count }
+
+    /// Prepares the next block of instructions.
+    mutating func planBlock() throws(SimulationError) {
+        let end = min(planned + Self.blockSize, instructions.count)
+        while planned < end {
+            try add(planned)
+            planned += 1
         }
-        for cost in plan.costs.entries where cost.interval + cost.latency >= timeLimit / 2 {
-            throw .tooLong
-        }
-        return plan
     }
 
     @inline(__always)
-    private mutating func add(
-        _ index: Int, _ instruction: Instruction, _ program: Program
-    ) throws(SimulationError) {
-        if !isValid(instruction) {
-            throw .invalidInstruction(
-                InstructionPlace(index, in: program), problem: problem(instruction))
-        }
-        let cost = costs.index(of: instruction, patterns, patterns: program.patterns)
-        links[index].cost = UInt32(truncatingIfNeeded: cost)
-        let queue = Int(instruction.engine.rawValue)
-        let tail = tails[queue]
-        if tail == Self.none {
-            heads[queue] = UInt32(truncatingIfNeeded: index)
-        } else {
-            links[Int(tail)].next = UInt32(truncatingIfNeeded: index)
-        }
-        tails[queue] = UInt32(truncatingIfNeeded: index)
-        if instruction.opcode.isDMA { try addTransfer(index, instruction, program) }
-        if instruction.signal != SemaphoreWait.none {
-            try addSignal(index, instruction, program)
-        }
+    private mutating func add(_ index: Int) throws(SimulationError) {
+        let instruction = instructions[index]
+        var isInvalid = false
+        let destination = patterns.entry(instruction.destination, &isInvalid)
+        let source0 = patterns.entry(instruction.source0, &isInvalid)
+        let hasCoefficients = instruction.hasCoefficients
+        let none = Instruction.noPattern
+        let source1 = patterns.entry(hasCoefficients ? none : instruction.source1, &isInvalid)
+        let source2 = patterns.entry(hasCoefficients ? none : instruction.source2, &isInvalid)
+        if isInvalid || !hasSemaphores(instruction) { throw missingOperand(index) }
+        let key = CostKey(
+            instruction, destination.shape, source0.shape, source1.shape, source2.shape)
+        let cost = costs.number(of: key)
+        if cost == costs.count { try addCost(index) }
+        let used =
+            destination.resources | source0.resources | source1.resources | source2.resources
+        let step = PlannedStep(
+            instruction, index: index, cost: cost, resources: costs.resources(cost, used: used),
+            always: UInt16(truncatingIfNeeded: semaphoreCount))
+        if step.isTransfer { try checkRing(index) }
+        let isLoad = isSplit && instruction.opcode == .loadStationary
+        queues.append(step, to: isLoad ? Self.loadQueue : Int(instruction.engine.rawValue))
     }
 
-    private mutating func addTransfer(
-        _ index: Int, _ instruction: Instruction, _ program: Program
-    ) throws(SimulationError) {
-        transferCount += 1
-        let ring = Int(instruction.ring)
-        guard ring < ringEngines.count else {
+    /// Whether the machine has the semaphores that an instruction waits for.
+    @inline(__always)
+    private func hasSemaphores(_ instruction: Instruction) -> Bool {
+        // One more makes 0 of the mark for none.
+        func number(_ semaphore: UInt16) -> Int { Int(semaphore &+ 1) }
+        return number(instruction.wait0.semaphore) <= semaphoreCount
+            && number(instruction.wait1.semaphore) <= semaphoreCount
+            && number(instruction.wait2.semaphore) <= semaphoreCount
+    }
+
+    /// A kind of instruction that has not been seen is checked, and its costs are computed, once.
+    private mutating func addCost(_ index: Int) throws(SimulationError) {
+        if let problem = InstructionCheck.problem(instructions[index]) {
+            throw .invalidInstruction(InstructionPlace(index, in: program), problem: problem)
+        }
+        costs.add(instructions[index], program.patterns)
+        let cost = costs.entries[costs.count - 1]
+        if cost.interval + cost.latency >= Self.timeLimit / 2 { throw .tooLong }
+    }
+
+    private func missingOperand(_ index: Int) -> SimulationError {
+        .invalidInstruction(
+            InstructionPlace(index, in: program),
+            problem: InstructionCheck.missingOperand(
+                instructions[index], patternCount: patterns.count,
+                semaphoreCount: semaphoreCount))
+    }
+
+    /// A ring belongs to the engine that triggers its first transfer.
+    private func checkRing(_ index: Int) throws(SimulationError) {
+        let ring = Int(instructions[index].ring)
+        let engine = instructions[index].engine.rawValue
+        guard ring < rings.count else {
             throw .invalidInstruction(
                 InstructionPlace(index, in: program),
-                problem: "ring \(ring) of \(ringEngines.count) rings")
+                problem: "it is on ring \(ring) of \(rings.count) rings")
         }
-        if ringEngines[ring] == .max {
-            ringEngines[ring] = instruction.engine.rawValue
-            ringFirst[ring] = UInt32(index)
-        } else if ringEngines[ring] != instruction.engine.rawValue {
+        if rings[ring].engine == .max {
+            rings[ring] = Ring(engine: engine, first: UInt32(index))
+        } else if rings[ring].engine != engine {
             throw .ringOfTwoEngines(
-                ring: ring, first: InstructionPlace(Int(ringFirst[ring]), in: program),
+                ring: ring, first: InstructionPlace(Int(rings[ring].first), in: program),
                 second: InstructionPlace(index, in: program))
-        }
-    }
-
-    @inline(__always)
-    private mutating func addSignal(
-        _ index: Int, _ instruction: Instruction, _ program: Program
-    ) throws(SimulationError) {
-        let semaphore = Int(instruction.signal)
-        guard semaphore < signals.count else {
-            throw .invalidInstruction(
-                InstructionPlace(index, in: program),
-                problem: "semaphore \(semaphore) of \(signals.count) semaphores")
-        }
-        let amount = UInt32(instruction.signalAmount)
-        if amount == 0 { return }
-        let stream = instruction.stream
-        if signals[semaphore].count == 0 {
-            signals[semaphore].first = UInt32(index)
-            signals[semaphore].stream = stream
-            signals[semaphore].amount = amount
-        } else if signals[semaphore].stream != stream {
-            throw .semaphoreOfTwoStreams(
-                semaphore: semaphore,
-                first: InstructionPlace(Int(signals[semaphore].first), in: program),
-                second: InstructionPlace(index, in: program))
-        } else if signals[semaphore].amount != amount {
-            signals[semaphore].amount = 0
-        }
-        signals[semaphore].count += 1
-        signals[semaphore].total += Int64(amount)
-    }
-}
-
-extension Instruction {
-    /// The stream in which it completes: its unit, or for a transfer its ring, numbered after them.
-    var stream: UInt8 {
-        opcode.isDMA ? UInt8(Unit.engineUnitCount) &+ ring : unit.rawValue
-    }
-}
-
-extension SimulationPlan {
-    /// Whether all operands are there and the engine can do it; rings and semaphores aside.
-    @inline(__always)
-    fileprivate func isValid(_ instruction: Instruction) -> Bool {
-        let patternCount = patterns.entries.count
-        func isOptional(_ pattern: UInt32) -> Bool {
-            pattern == Instruction.noPattern || Int(pattern) < patternCount
-        }
-        func isOptional(_ wait: SemaphoreWait) -> Bool {
-            !wait.isPresent || Int(wait.semaphore) < signals.count
-        }
-        func isThere(_ pattern: UInt32) -> Bool { Int(pattern) < patternCount }
-        guard isOptional(instruction.destination), isOptional(instruction.source0) else {
-            return false
-        }
-        if !instruction.hasCoefficients {
-            guard isOptional(instruction.source1), isOptional(instruction.source2) else {
-                return false
-            }
-        }
-        guard isOptional(instruction.wait0), isOptional(instruction.wait1),
-            isOptional(instruction.wait2)
-        else { return false }
-        switch instruction.opcode {
-        case .nop: return true
-        case .loadStationary, .multiplyMoving:
-            return instruction.engine == .tensor && isThere(instruction.source0)
-        case .dmaCopy, .dmaTranspose:
-            return isThere(instruction.source0) && isThere(instruction.destination)
-                && instruction.engine != .tensor && instruction.engine != .vector
-        default: return instruction.engine != .sync && instruction.engine != .tensor
-        }
-    }
-
-    /// Says what ``isValid(_:)`` found.
-    fileprivate func problem(_ instruction: Instruction) -> String {
-        let patternCount = patterns.entries.count
-        var operands = [
-            ("destination", instruction.destination), ("source 0", instruction.source0),
-        ]
-        if !instruction.hasCoefficients {
-            operands += [("source 1", instruction.source1), ("source 2", instruction.source2)]
-        }
-        for (name, pattern) in operands
-        where pattern != Instruction.noPattern && Int(pattern) >= patternCount {
-            return "its \(name) is access pattern \(pattern) of \(patternCount)"
-        }
-        for wait in [instruction.wait0, instruction.wait1, instruction.wait2]
-        where wait.isPresent && Int(wait.semaphore) >= signals.count {
-            return "it waits for semaphore \(wait.semaphore) of \(signals.count) semaphores"
-        }
-        switch instruction.opcode {
-        case .loadStationary, .multiplyMoving:
-            return instruction.engine == .tensor
-                ? "it has no source" : "the tensor engine alone multiplies"
-        case .dmaCopy, .dmaTranspose:
-            return instruction.engine == .tensor || instruction.engine == .vector
-                ? "transfers are triggered by sync, scalar or gpsimd"
-                : "a transfer needs a source and a destination"
-        default: return "the engine has no data path for it"
         }
     }
 }

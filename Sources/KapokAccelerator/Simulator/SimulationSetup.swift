@@ -9,10 +9,16 @@ struct SimulationSetup {
     func run<Detail: SimulationDetail>(
         _ program: Program, _: Detail.Type
     ) throws(SimulationError) -> SimulationResult {
-        try program.instructions.withUnsafeBufferPointer {
+        guard program.instructions.count < Int(SimulationPlan.none) else { throw .tooLong }
+        return try program.instructions.withUnsafeBufferPointer {
             (instructions) throws(SimulationError) in
-            var core = SimulationCore<Detail>(
-                self, try SimulationPlan.make(program, instructions, self), instructions)
+            let lists = try SignalLists.make(
+                program, instructions, semaphoreCount: machine.semaphoreCount,
+                withProducers: Detail.isDetailed)
+            let patterns = try SimulatedPatterns(program.patterns, machine: machine)
+            let plan = SimulationPlan(
+                program, instructions, patterns, self, isSplit: Detail.isDetailed)
+            var core = SimulationCore<Detail>(self, plan, lists, instructions)
             core.run()
             try core.checkEnd(program)
             return core.result()
@@ -23,68 +29,78 @@ struct SimulationSetup {
 extension SimulationCore {
     init(
         _ setup: SimulationSetup, _ plan: consuming SimulationPlan,
-        _ instructions: UnsafeBufferPointer<Instruction>
+        _ lists: consuming SignalLists, _ instructions: UnsafeBufferPointer<Instruction>
     ) {
-        let isDetailed = Detail.isDetailed
         self.instructions = instructions
         latencies = SimulationLatencies(setup.machine, removed: setup.removed)
         removed = setup.removed
         throttle = setup.throttle
         isThrottled = !setup.throttle.isEmpty
-        let entries = plan.costs.entries
-        costs = FlatBuffer(repeating: SimulatedCost(), count: entries.count)
-        for (index, cost) in entries.enumerated() { costs[index] = cost }
         keys = FlatBuffer(repeating: Self.neverKey, count: Self.slotCount)
         queues = FlatBuffer(repeating: QueueState(), count: Self.slotCount)
-        units = FlatBuffer(repeating: UnitState(), count: Unit.engineUnitCount)
-        signalLists = SignalLists(
-            plan.signals, instructions: instructions, withProducers: isDetailed)
-        signalTimes = FlatBuffer(repeating: 0, count: signalLists.count)
-        semaphores = FlatBuffer(repeating: SemaphoreState(), count: plan.signals.count)
-        for (semaphore, signals) in plan.signals.enumerated() {
-            semaphores[semaphore].first = signalLists.first[semaphore]
-            semaphores[semaphore].amount = signals.amount
+        for engine in 0..<lists.engineCounts.count {
+            queues[engine].remaining = lists.engineCounts[engine]
         }
+        if Detail.isDetailed {
+            queues[0].remaining -= lists.loadCount
+            queues[Self.loadQueue].remaining = lists.loadCount
+        }
+        units = FlatBuffer(repeating: UnitState(), count: Unit.engineUnitCount)
+        signalTimes = FlatBuffer(uninitializedCount: lists.count + 1)
+        signalTimes[lists.count] = -latencies.semaphore
+        semaphores = Self.semaphores(lists)
         generators = FlatBuffer(repeating: GeneratorState(), count: 3)
-        pending = FlatBuffer(
-            repeating: PendingTransfer(instruction: SimulationPlan.none, ready: 0),
-            count: plan.transferCount)
+        pending = FlatBuffer(uninitializedCount: lists.transferCount)
         engineFree = FlatBuffer(repeating: 0, count: setup.machine.dmaEngines)
         ringEnd = FlatBuffer(repeating: 0, count: setup.machine.dmaRings)
         record = SimulationRecord(count: Detail.keepsTimes ? instructions.count : 0)
-        detail = DetailState(count: isDetailed ? instructions.count : 0)
-        for queue in 0..<SimulationPlan.queueCount { queues[queue].head = plan.heads[queue] }
-        if isDetailed {
-            let heads = detail.splitTensorQueue(plan, instructions)
-            queues[0].head = heads.multiply
-            queues[Self.loadQueue].head = heads.load
-        }
+        detail = DetailState(
+            Detail.isDetailed ? instructions : UnsafeBufferPointer(start: nil, count: 0))
+        self.lists = lists
         self.plan = plan
     }
 
-    /// - Throws: when instructions are left, or times ran over.
-    func checkEnd(_ program: Program) throws(SimulationError) {
-        let limit = SimulationPlan.timeLimit
-        for slot in 0..<Self.slotCount {
-            if keys[slot] != Self.neverKey, keys[slot] >> 5 >= limit { throw .tooLong }
+    /// All at 0, and a last one that is always above.
+    private static func semaphores(
+        _ lists: borrowing SignalLists
+    ) -> FlatBuffer<SemaphoreState> {
+        let count = lists.signals.count
+        let states = FlatBuffer(repeating: SemaphoreState(), count: count + 1)
+        for semaphore in 0..<count {
+            states[semaphore].first = lists.signals[semaphore].start
+            states[semaphore].growsByOne = lists.signals[semaphore].amount == 1
         }
-        if makespan >= limit { throw .tooLong }
+        states[count].first = lists.count
+        states[count].growsByOne = true
+        states[count].reached = .max
+        return states
+    }
+
+    /// - Throws: when instructions are left, or times ran over.
+    mutating func checkEnd(_ program: Program) throws(SimulationError) {
+        if let failure { throw failure }
+        // What is wrong with instructions that were never reached counts more than a deadlock.
+        while !plan.isComplete { try plan.planBlock() }
+        var isTooLong = makespan >= SimulationPlan.timeLimit
+        for slot in 0..<Self.slotCount
+        where keys[slot] != Self.neverKey && keys[slot] >> 5 >= SimulationPlan.timeLimit {
+            isTooLong = true
+        }
+        if isTooLong { throw .tooLong }
         var blocked: [BlockedInstruction] = []
-        for slot in 0..<Self.slotCount where queues[slot].head != SimulationPlan.none {
-            if let instruction = blockedInstruction(queues[slot].head, program) {
+        for slot in 0..<Self.slotCount where queues[slot].remaining > 0 {
+            let index = Int(plan.queues.first(of: Self.planQueue(slot)).index)
+            if let instruction = blockedInstruction(index, program) {
                 blocked.append(instruction)
             }
         }
         if !blocked.isEmpty { throw .deadlock(Deadlock(blocked: blocked)) }
     }
 
-    private func blockedInstruction(
-        _ head: UInt32, _ program: Program
-    ) -> BlockedInstruction? {
-        let index = Int(head)
-        for wait in [
-            instructions[index].wait0, instructions[index].wait1, instructions[index].wait2,
-        ] where wait.isPresent {
+    private func blockedInstruction(_ index: Int, _ program: Program) -> BlockedInstruction? {
+        for slot in 0..<3 {
+            let wait = instructions[index].wait(slot)
+            if !wait.isPresent { continue }
             let semaphore = Int(wait.semaphore)
             let reached = semaphores[semaphore].reached
             if reached >= Int64(wait.value) { continue }
@@ -92,7 +108,7 @@ extension SimulationCore {
             return BlockedInstruction(
                 place: InstructionPlace(index, in: program), semaphore: semaphore,
                 needed: Int(wait.value), reached: Int(reached),
-                reachable: Int(plan.signals[semaphore].total),
+                reachable: Int(lists.signals[semaphore].total),
                 producer: producer.map { InstructionPlace($0, in: program) })
         }
         return nil
@@ -111,17 +127,17 @@ extension SimulationCore {
 
     /// Takes the results together.
     consuming func result() -> SimulationResult {
-        let count = instructions.count
         let engines = engineFree.count
-        let costIndex = Detail.isDetailed ? (0..<count).map { plan.links[$0].cost } : []
-        let entries = Detail.isDetailed ? plan.costs.entries : []
+        let costIndex = detail.costs.copied()
+        let costs =
+            Detail.isDetailed ? (0..<plan.costs.count).map { plan.costs.entries[$0] } : []
         let causes = detail.causes.copied()
         let makespan = makespan
         var result = SimulationResult(
             timeline: record.timeline(makespan: makespan, engines: engines))
         result.causes = causes
         result.costIndex = costIndex
-        result.costs = entries
+        result.costs = costs
         return result
     }
 }

@@ -30,12 +30,12 @@ struct UnitState: BitwiseCopyable {
     var free: Int64 = 0
     var end: Int64 = 0
     /// The structural resources of its last instruction that has any, and until when.
-    var held: UInt64 = 0
+    var held: UInt32 = 0
     var heldUntil: Int64 = 0
     /// For causes: that instruction, the one before it, the unit's last instruction, and when its
     /// work ended.
     var holder = SimulationPlan.none
-    var heldBefore: UInt64 = 0
+    var heldBefore: UInt32 = 0
     var heldBeforeUntil: Int64 = 0
     var holderBefore = SimulationPlan.none
     var last = SimulationPlan.none
@@ -44,9 +44,9 @@ struct UnitState: BitwiseCopyable {
 
 /// An engine's queue during simulation.
 struct QueueState: BitwiseCopyable {
-    /// The next instruction.
-    var head = SimulationPlan.none
-    /// When the one before it started; in detail, that instruction.
+    /// How many instructions are to come.
+    var remaining = 0
+    /// When the one before the next started; in detail, that instruction.
     var issue: Int64 = 0
     var last = SimulationPlan.none
 }
@@ -59,8 +59,8 @@ struct SemaphoreState: BitwiseCopyable {
     var reached: Int64 = 0
     /// Signals so far.
     var count: UInt32 = 0
-    /// What each signal adds, or 0 when they differ.
-    var amount: UInt32 = 0
+    /// Whether each signal adds 1.
+    var growsByOne = false
     /// The queues whose first instructions wait for it, as bits.
     var waiters: UInt32 = 0
 }
@@ -79,7 +79,7 @@ struct GeneratorState: BitwiseCopyable {
 
 /// A transfer between trigger and DMA engines.
 struct PendingTransfer: BitwiseCopyable {
-    var instruction: UInt32
+    var step: PlannedStep
     var next: UInt32 = SimulationPlan.none
     var ready: Int64
 }

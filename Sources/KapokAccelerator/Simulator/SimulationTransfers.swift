@@ -1,12 +1,12 @@
 extension SimulationCore {
     /// An engine has triggered a transfer: its descriptors are made.
-    mutating func trigger(_ index: Int, _ queue: Int, at triggered: Int64) {
+    mutating func trigger(_ step: PlannedStep, _ queue: Int, at triggered: Int64) {
         // Sync and scalar have a hardware generator each; gpsimd makes descriptors in software.
         let generator = queue == Int(Engine.sync.rawValue) ? 0 : queue == 2 ? 1 : 2
         let isSelfRemoved =
-            Detail.isDetailed && removed.contains(UInt32(index), for: UInt32(index))
+            Detail.isDetailed && removed.contains(step.index, for: step.index)
         var free = generators[generator].free
-        if Detail.isDetailed, removed.contains(generators[generator].last, for: UInt32(index)) {
+        if Detail.isDetailed, removed.contains(generators[generator].last, for: step.index) {
             free = generators[generator].freeBefore
         }
         let limit = SimulationPlan.timeLimit
@@ -16,24 +16,24 @@ extension SimulationCore {
         let earliest = min(limit, descriptorEnd + (isSelfRemoved ? 0 : latencies.dmaStart))
         generators[generator].freeBefore = generators[generator].free
         generators[generator].free = max(descriptorEnd, generators[generator].free)
-        generators[generator].last = UInt32(index)
+        generators[generator].last = step.index
         let number = transfersTriggered
         transfersTriggered += 1
         if Detail.keepsTimes {
             record.transfers.append(
                 Transfer(
-                    instruction: UInt32(index), ring: instructions[index].ring,
+                    instruction: step.index, ring: UInt8(step.ring),
                     triggered: triggered, descriptorStart: descriptorStart,
                     descriptorEnd: descriptorEnd, ready: earliest, transferStart: 0,
                     transferEnd: 0))
         }
-        enqueue(number, index, generator, ready: earliest)
+        enqueue(number, step, generator, ready: earliest)
     }
 
     private mutating func enqueue(
-        _ number: Int, _ index: Int, _ generator: Int, ready: Int64
+        _ number: Int, _ step: PlannedStep, _ generator: Int, ready: Int64
     ) {
-        pending[number] = PendingTransfer(instruction: UInt32(index), ready: ready)
+        pending[number] = PendingTransfer(step: step, ready: ready)
         if generators[generator].head == SimulationPlan.none {
             generators[generator].head = UInt32(number)
             keys[Self.firstGenerator + generator] = transferKey(generator, ready)
@@ -55,11 +55,11 @@ extension SimulationCore {
         keys[Self.firstGenerator + generator] =
             transfer.next == SimulationPlan.none
             ? Self.neverKey : transferKey(generator, max(ready, pending[Int(transfer.next)].ready))
-        let index = Int(transfer.instruction)
-        let (start, end) = occupyEngines(index, ready: transfer.ready)
+        let step = transfer.step
+        let (start, end) = occupyEngines(step, ready: transfer.ready)
         let isSelfRemoved =
-            Detail.isDetailed && removed.contains(UInt32(index), for: UInt32(index))
-        let ring = Int(instructions[index].ring)
+            Detail.isDetailed && removed.contains(step.index, for: step.index)
+        let ring = step.ring
         let completion = isSelfRemoved ? end : end + latencies.dmaCompletion
         let completed =
             removed.contains(.dmaQueue)
@@ -69,35 +69,39 @@ extension SimulationCore {
             record.transfers[number].transferStart = start
             record.transfers[number].transferEnd = end
         }
-        complete(index, at: completed)
+        complete(step, at: completed)
     }
 
     /// Deals a transfer's packets to the DMA engines in turn.
     ///
     /// - Returns: when the first engine began and the last one ended.
-    private mutating func occupyEngines(_ index: Int, ready: Int64) -> (Int64, Int64) {
-        let cost = costs[Int(plan.links[index].cost)]
+    private mutating func occupyEngines(_ step: PlannedStep, ready: Int64) -> (Int64, Int64) {
+        let cost = plan.costs.entries[Int(step.cost)]
         let count = engineFree.count
+        let more = Int(cost.enginesWithMore)
+        // With fewer packets than engines the others get nothing.
+        let used = cost.packets >= Int64(count) ? count : more
+        let isGone = Detail.isDetailed && removed.contains(step.index, for: step.index)
+        let isFree = removed.contains(.dmaQueue)
         var (start, end) = (Int64.max, ready)
         var engine = nextEngine
-        let isFree = removed.contains(.dmaQueue)
-        let isGone = Detail.isDetailed && removed.contains(UInt32(index), for: UInt32(index))
-        // With fewer packets than engines the others get nothing.
-        let used = cost.packets >= Int64(count) ? count : Int(cost.enginesWithMore)
         for turn in 0..<used {
-            let ticks = turn < Int(cost.enginesWithMore) ? cost.ticksWithMore : cost.ticksWithFewer
+            let ticks = turn < more ? cost.ticksWithMore : cost.ticksWithFewer
             let begin = isFree ? ready : max(ready, engineFree[engine])
-            let stop = min(SimulationPlan.timeLimit, begin + (isGone ? 0 : ticks))
-            engineFree[engine] = max(stop, engineFree[engine])
+            let stop = begin + (isGone ? 0 : ticks)
+            engineFree[engine] = stop
             start = min(start, begin)
             end = max(end, stop)
             if Detail.isDetailed, stop > begin {
                 record.add(
-                    engine, TransferSegment(instruction: UInt32(index), start: begin, end: stop))
+                    engine, TransferSegment(instruction: step.index, start: begin, end: stop))
             }
-            engine = engine + 1 == count ? 0 : engine + 1
+            engine += 1
+            if engine == count { engine = 0 }
         }
-        nextEngine = (nextEngine + Int(cost.enginesWithMore)) % count
+        nextEngine += more
+        if nextEngine >= count { nextEngine -= count }
+        if end >= SimulationPlan.timeLimit { fail(.tooLong) }
         return (min(start, end), end)
     }
 }

@@ -5,16 +5,16 @@
 /// whose words have a bit in common exclude each other.
 enum StructuralResources {
     /// SBUF, or the path to it.
-    static let sbuf: UInt64 = 1
+    static let sbuf: UInt32 = 1
     /// The path to PSUM.
-    static let psum: UInt64 = 2
+    static let psum: UInt32 = 2
     /// Shared paths.
     static let buses = sbuf | psum
     /// The PSUM banks.
     static let banks = ~buses
 
     /// The word of an operand: SBUF or PSUM with its banks, whoever accesses it.
-    static func used(by pattern: AccessPattern, machine: Machine) -> UInt64 {
+    static func used(by pattern: AccessPattern, machine: Machine) -> UInt32 {
         switch pattern.space {
         case .hbm: return 0
         case .sbuf: return sbuf
@@ -24,18 +24,18 @@ enum StructuralResources {
             let first = bankBit(pattern.offset / bank)
             let last = bankBit((pattern.offset &+ max(length, 1) &- 1) / bank)
             var word = psum
-            for bit in first...max(first, last) { word |= 1 << UInt64(bit) }
+            for bit in first...max(first, last) { word |= 1 << UInt32(bit) }
             return word
         }
     }
 
-    /// A word has room for 62 banks; all above share the last bit (no machine has so many).
-    private static func bankBit(_ bank: Int64) -> Int64 { 2 + min(max(bank, 0), 61) }
+    /// A word has room for 30 banks; all above share the last bit (no machine has so many).
+    private static func bankBit(_ bank: Int64) -> Int64 { 2 + min(max(bank, 0), 29) }
 
     /// Which bits of its operands' words count for an instruction, and which are added.
     static func filter(
         _ instruction: Instruction, isFast: Bool, generation: Int
-    ) -> (kept: UInt64, added: UInt64) {
+    ) -> (kept: UInt32, added: UInt32) {
         let unit = instruction.unit
         if instruction.opcode == .nop || instruction.opcode.isDMA || unit == .tensorLoad {
             return (0, 0)
