@@ -64,21 +64,18 @@ struct ReportSummaryTests {
         }
     }
 
-    @Test("lines add up to the instructions, their busy time, the waits and the critical path")
+    @Test("lines stand in order of their share of the critical path, which adds up to the run")
     func lines() {
-        let lines = LineSummary.all(of: profile)
-        let timeline = profile.timeline
-        let waits = profile.stalls.filter { $0.unit < .firstDMA && $0.reason != .programEnd }
-        #expect(lines.reduce(0) { $0 + $1.count } == profile.program.instructions.count)
+        let lines = profile.linesByCost()
+        let shares = lines.map(\.usage.criticalTicks)
+        #expect(shares == shares.sorted(by: >) && lines.count > 5)
+        #expect(shares.reduce(0, +) == profile.timeline.makespan)
+        #expect(lines.reduce(0) { $0 + $1.usage.count } == profile.program.instructions.count)
         #expect(
-            lines.reduce(0) { $0 + $1.busy }
-                == zip(timeline.start, timeline.busyEnd).reduce(0) { $0 + $1.1 - $1.0 })
-        #expect(
-            lines.reduce(0) { $0 + $1.moving }
-                == timeline.segments.reduce(0) { $0 + $1.end - $1.start })
-        #expect(lines.reduce(0) { $0 + $1.waited } == waits.reduce(0) { $0 + $1.duration })
-        #expect(lines.reduce(0) { $0 + $1.caused } == waits.reduce(0) { $0 + $1.duration })
-        #expect(lines.reduce(0) { $0 + $1.critical } == timeline.makespan)
+            lines.reduce(0) { $0 + $1.usage.moving }
+                == profile.timeline.segments.reduce(0) { $0 + $1.end - $1.start })
+        #expect(profile.place(ofLine: 3) == "Kernels/Fixture, \"quoted\".swift:3")
+        #expect(profile.place(ofLine: 0) == nil && profile.place(ofLine: 99) == nil)
     }
 
     @Test("the critical path's kinds and its parts both add up to the makespan")

@@ -30,6 +30,7 @@ public enum JSONReport {
             bounds(profile, &writer)
             causes(profile, options, &writer)
             lines(profile, &writer)
+            loops(profile, &writer)
             if options.includesSpans { spans(profile, &writer) }
         }
         return writer.text + "\n"
@@ -41,7 +42,7 @@ public enum JSONReport {
 
     // MARK: Parts
 
-    private static func head(_ profile: Profile, _ writer: inout JSONWriter) {
+    static func head(_ profile: Profile, _ writer: inout JSONWriter) {
         let program = profile.program
         writer.member("kernel", program.name)
         writer.member("machine", profile.machine.description.name)
@@ -187,17 +188,42 @@ public enum JSONReport {
     private static func lines(_ profile: Profile, _ writer: inout JSONWriter) {
         writer.key("lines")
         writer.array { writer in
-            for line in LineSummary.all(of: profile) {
+            for line in profile.linesByCost() {
                 writer.object { writer in
-                    place(line.line, profile, &writer)
-                    writer.member("instructions", line.count)
-                    writer.member("busyMilliseconds", milliseconds(line.busy, profile))
-                    writer.member("movingMilliseconds", milliseconds(line.moving, profile))
-                    writer.member("waitedMilliseconds", milliseconds(line.waited, profile))
-                    writer.member("causedMilliseconds", milliseconds(line.caused, profile))
-                    writer.member("criticalMilliseconds", milliseconds(line.critical, profile))
+                    place(UInt32(line.line), profile, &writer)
+                    usage(line.usage, profile, &writer)
                 }
             }
+        }
+    }
+
+    private static func loops(_ profile: Profile, _ writer: inout JSONWriter) {
+        writer.key("loops")
+        writer.array { writer in
+            for loop in profile.loopUsage() {
+                let declaration = profile.program.loops[loop.loop]
+                writer.object { writer in
+                    writer.member("name", declaration.name)
+                    writer.member("depth", loop.depth)
+                    writer.member("iterations", loop.iterations)
+                    place(declaration.line, profile, &writer)
+                    usage(loop.usage, profile, &writer)
+                }
+            }
+        }
+    }
+
+    private static func usage(
+        _ usage: SourceUsage, _ profile: Profile, _ writer: inout JSONWriter
+    ) {
+        writer.member("instructions", usage.count)
+        for (name, ticks) in [
+            ("busyMilliseconds", usage.engineBusy), ("movingMilliseconds", usage.moving),
+            ("waitedMilliseconds", usage.engineStallsSuffered),
+            ("causedMilliseconds", usage.engineStallsCaused),
+            ("criticalMilliseconds", usage.criticalTicks),
+        ] {
+            writer.member(name, milliseconds(ticks, profile))
         }
     }
 

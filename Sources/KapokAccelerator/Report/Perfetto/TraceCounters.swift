@@ -8,25 +8,30 @@ struct TraceCounters {
     init(_ plan: TracePlan) { self.plan = plan }
 
     func write(into buffer: inout PacketBuffer) {
-        memory(.sbuf, "SBUF in use", number: 0, into: &buffer)
-        memory(.psum, "PSUM in use", number: 1, into: &buffer)
+        let samples = MemoryProfile(plan.profile).samples
+        memory(samples, \.sbufBytes, "SBUF in use", number: 0, into: &buffer)
+        memory(samples, \.psumBytes, "PSUM in use", number: 1, into: &buffer)
         throughput(number: 2, into: &buffer)
     }
 
     private func memory(
-        _ space: MemorySpace, _ name: String, number: UInt64, into buffer: inout PacketBuffer
+        _ samples: [MemoryProfile.Sample], _ bytes: KeyPath<MemoryProfile.Sample, Int>,
+        _ name: String, number: UInt64, into buffer: inout PacketBuffer
     ) {
-        let use = MemoryUse(space, of: plan.profile)
-        guard !use.steps.isEmpty else { return }
-        let sequence = begin(name, number, into: &buffer) { buffer in
-            buffer.varint(PerfettoTag.Track.counterUnit, PerfettoTag.Track.sizeBytes)
-        }
+        var previous = 0
         var time: Int64 = 0
-        for step in use.steps {
-            let nanosecond = plan.clock.split(step.time).nanosecond
-            event(sequence, after: nanosecond - time, into: &buffer) { buffer in
-                buffer.varint(
-                    PerfettoTag.Event.counterValue, UInt64(bitPattern: step.bytes))
+        var sequence: UInt64?
+        for sample in samples where sample[keyPath: bytes] != previous {
+            previous = sample[keyPath: bytes]
+            let number =
+                sequence
+                ?? begin(name, number, into: &buffer) { buffer in
+                    buffer.varint(PerfettoTag.Track.counterUnit, PerfettoTag.Track.sizeBytes)
+                }
+            sequence = number
+            let nanosecond = plan.clock.split(sample.time).nanosecond
+            event(number, after: nanosecond - time, into: &buffer) { buffer in
+                buffer.varint(PerfettoTag.Event.counterValue, UInt64(previous))
             }
             time = nanosecond
         }

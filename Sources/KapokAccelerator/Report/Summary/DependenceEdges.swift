@@ -8,6 +8,8 @@ struct DependenceEdges: Sendable {
         var consumer: UInt32
         /// Why.
         var kind: DependenceKind
+        /// The tile that both touch, or ``AccessPattern/noTile``.
+        var tile = AccessPattern.noTile
     }
 
     /// All edges, in order of consumers.
@@ -25,7 +27,8 @@ struct DependenceEdges: Sendable {
             where reason.producer < count && reason.consumer < count {
                 edges.append(
                     Edge(
-                        producer: reason.producer, consumer: reason.consumer, kind: reason.kind))
+                        producer: reason.producer, consumer: reason.consumer, kind: reason.kind,
+                        tile: reason.tile))
             }
             self.edges = edges
         }

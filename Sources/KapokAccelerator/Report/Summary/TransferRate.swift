@@ -11,7 +11,7 @@ struct TransferRate: Hashable, Sendable {
     init(_ profile: Profile, parts: Int) {
         precondition(parts > 0)
         let timeline = profile.timeline
-        ticksPerPart = max(1, (timeline.makespan + Int64(parts) - 1) / Int64(parts))
+        ticksPerPart = Self.ticksPerPart(profile, parts: parts)
         let count = Int((timeline.makespan + ticksPerPart - 1) / ticksPerPart)
         bytes = [Double](repeating: 0, count: count)
         var moving = [Int64](repeating: 0, count: profile.program.instructions.count)
@@ -23,6 +23,11 @@ struct TransferRate: Hashable, Sendable {
             let total = Double(profile.program.transferBytes(of: instruction))
             add(segment, bytesPerTick: total / Double(moving[instruction]))
         }
+    }
+
+    /// The length of a part.
+    static func ticksPerPart(_ profile: Profile, parts: Int) -> Int64 {
+        max(1, (profile.timeline.makespan + Int64(parts) - 1) / Int64(parts))
     }
 
     private mutating func add(_ segment: TransferSegment, bytesPerTick: Double) {

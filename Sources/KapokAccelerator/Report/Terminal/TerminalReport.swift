@@ -124,12 +124,11 @@ struct TerminalSections {
 
     // MARK: Causes
 
-    private func place(_ line: UInt32) -> String {
-        guard line > 0, line < profile.program.lines.count else { return "(no source)" }
-        let source = profile.program.lines[Int(line)]
-        let text = "\(source.file):\(source.line)"
+    private func place(_ line: Int) -> String {
+        guard let text = profile.place(ofLine: line) else { return "(no source)" }
         // The end of a path says more than its beginning.
-        return text.count <= 36 ? text : "..." + text.suffix(33)
+        let name = text.split(separator: "/").last.map(String.init) ?? text
+        return name.count <= 36 ? name : "..." + name.suffix(33)
     }
 
     private var causes: [String] {
@@ -143,16 +142,16 @@ struct TerminalSections {
             table.append([
                 figure(cause.ticks), percent(cause.ticks),
                 EngineSummary.name(of: cause.unit), cause.reason.name, cause.opcode.name,
-                "#\(cause.example)", place(cause.line),
+                "#\(cause.example)", place(Int(cause.line)),
             ])
         }
         return [style.heading("Who waited for what")] + style.table(table)
-            + leftOut(causes.count, "causes", causes.dropFirst(rows).reduce(0) { $0 + $1.ticks })
+            + leftOut(causes.count, causes.dropFirst(rows).reduce(0) { $0 + $1.ticks })
     }
 
-    private func leftOut(_ count: Int, _ what: String, _ ticks: Int64) -> [String] {
+    private func leftOut(_ count: Int, _ ticks: Int64) -> [String] {
         guard count > rows else { return [] }
-        return [style.note("and \(count - rows) more \(what), \(time(ticks))")]
+        return [style.note("and \(count - rows) more, \(time(ticks))")]
     }
 
     private var criticalPath: [String] {
@@ -171,7 +170,7 @@ struct TerminalSections {
             table.append([
                 figure(part.ticks), percent(part.ticks),
                 NumberText.grouped(part.count), part.kind.name,
-                EngineSummary.name(of: part.unit), part.opcode.name, place(part.line),
+                EngineSummary.name(of: part.unit), part.opcode.name, place(Int(part.line)),
             ])
         }
         return [
@@ -179,26 +178,28 @@ struct TerminalSections {
             kinds.joined(separator: ", "),
         ] + style.table(table)
             + leftOut(
-                summary.parts.count, "parts",
+                summary.parts.count,
                 summary.parts.dropFirst(rows).reduce(0) { $0 + $1.ticks })
     }
 
     private var lines: [String] {
-        let lines = LineSummary.all(of: profile)
+        let lines = profile.linesByCost()
         guard !lines.isEmpty else { return [] }
         var table = TextTable(
             ["critical", "busy \(unit.name)", "moving", "waited", "caused", "count", "line"],
             [.right, .right, .right, .right, .right, .right, .left])
         for line in lines.prefix(rows) {
-            let figures = [line.busy, line.moving, line.waited, line.caused].map {
-                $0 == 0 ? "-" : figure($0)
-            }
+            let usage = line.usage
+            let figures = [
+                usage.engineBusy, usage.moving, usage.engineStallsSuffered,
+                usage.engineStallsCaused,
+            ].map { $0 == 0 ? "-" : figure($0) }
             table.append(
-                [percent(line.critical)] + figures
-                    + [NumberText.grouped(line.count), place(line.line)])
+                [percent(usage.criticalTicks)] + figures
+                    + [NumberText.grouped(usage.count), place(line.line)])
         }
         return [style.heading("Source lines")] + style.table(table)
-            + (lines.count > rows ? [style.note("and \(lines.count - rows) more lines")] : [])
+            + (lines.count > rows ? [style.note("and \(lines.count - rows) more")] : [])
     }
 
     // MARK: Limits and rates
