@@ -11,7 +11,9 @@ public enum KernelLibrary {
         AttentionKernel(),
         AttentionDecodeKernel(),
         RotaryKernel(),
+        SwiGLUKernel(),
         CausalConvolutionKernel(),
+        ConvolutionKernel(),
         TopKKernel(),
     ]
 

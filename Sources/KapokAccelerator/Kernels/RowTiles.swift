@@ -55,6 +55,7 @@ struct RowTiles: Sendable {
     }
 
     private func full<Element: TileElement>(_ matrix: Tensor<Element>) -> Tensor<Element> {
-        matrix[..<fullRows].split(0, inner: tileRows).permuted([1, 0, 2])
+        let order = [1, 0] + Array(2...matrix.shape.count)
+        return matrix[..<fullRows].split(0, inner: tileRows).permuted(order)
     }
 }
