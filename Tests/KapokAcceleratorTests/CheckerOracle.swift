@@ -29,8 +29,34 @@ struct RaceOracle {
         }
     }
 
+    /// The oracle for a program that differs in waits and signals only.
+    func withSynchronisation(of other: Program) -> RaceOracle {
+        RaceOracle(other, reads: reads, writes: writes)
+    }
+
+    private init(_ program: Program, reads: [Set<Int>], writes: [Set<Int>]) {
+        self.program = program
+        self.reads = reads
+        self.writes = writes
+    }
+
+    /// Instructions that read a byte of SBUF, PSUM or a tensor (but inputs) that none before wrote.
+    var uninitialisedReaders: Set<Int> {
+        var written: Set<Int> = []
+        var result: Set<Int> = []
+        for i in program.instructions.indices {
+            let unknown = reads[i].subtracting(written).contains { byte in
+                guard byte >> 50 == Int(MemorySpace.hbm.rawValue) else { return true }
+                return program.tensors[byte >> 40 & 0x3FF].role != .input
+            }
+            if unknown { result.insert(i) }
+            written.formUnion(writes[i])
+        }
+        return result
+    }
+
     /// All bytes that a pattern covers, each as one number.
-    private func bytes(_ index: UInt32) -> Set<Int> {
+    func bytes(_ index: UInt32) -> Set<Int> {
         guard index != Instruction.noPattern else { return [] }
         let pattern = program.patterns[Int(index)]
         let size = pattern.type.byteCount

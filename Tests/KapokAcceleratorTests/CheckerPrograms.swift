@@ -143,6 +143,19 @@ struct CheckerPrograms {
 
     // MARK: Synchronisation
 
+    /// Now and then, waits for a later instruction of the stream than is needed, and for some
+    /// instruction that need not be waited for.
+    private mutating func addNeedlessWaits(_ i: Int, _ needs: inout [Int], _ bare: RaceOracle) {
+        for k in needs.indices where random.chance(1, in: 4) {
+            let later = (needs[k] + 1..<i).filter { bare.stream($0) == bare.stream(needs[k]) }
+            if !later.isEmpty { needs[k] = later[random.below(later.count)] }
+        }
+        if i > 3, random.chance(1, in: 4) {
+            let extra = random.below(i)
+            if !needs.contains(extra) { needs.append(extra) }
+        }
+    }
+
     /// Lets every instruction signal its stream's semaphore, and wait for all that it conflicts
     /// with; where three waits are too few, nops before it take the others.
     private mutating func synchronise() {
@@ -163,11 +176,7 @@ struct CheckerPrograms {
             value[i] = signals[stream] ?? 0
             program.instructions[i].signal = UInt16(stream)
             program.instructions[i].signalAmount = 1
-            // Now and then a wait that may be implied already.
-            if i > 3, random.chance(1, in: 8) {
-                let extra = random.below(i)
-                if !needs[i].contains(extra) { needs[i].append(extra) }
-            }
+            addNeedlessWaits(i, &needs[i], bare)
         }
         var result: [Instruction] = []
         for i in program.instructions.indices {

@@ -201,7 +201,8 @@ struct ShapeRules {
         switch one.opcode {
         case .tensorTensor, .scalarTensorTensor, .tensorTensorScan, .copyPredicated:
             require(source1, "source1", partitions, elements, &collector)
-            if one.flags.contains(.scalar0) {
+            // The flag means nothing to the others, which is told elsewhere.
+            if OpcodeRules.operands(of: one).source2 {
                 require(source2, "source2", partitions, 1, why: whyScalar, &collector)
             }
         case .tensorScalar, .activation:

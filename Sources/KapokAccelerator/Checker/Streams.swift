@@ -103,12 +103,12 @@ struct SemaphoreTable {
     }
 }
 
-extension Array {
-    /// The first position whose element passes a test that all elements behind it pass too; `count`
-    /// when none does. Logarithmic.
+extension RandomAccessCollection where Index == Int {
+    /// The first position whose element passes a test that all elements behind it pass too;
+    /// `endIndex` when none does. Logarithmic.
     func firstPosition(where passes: (Element) -> Bool) -> Int {
-        var low = 0
-        var high = count
+        var low = startIndex
+        var high = endIndex
         while low < high {
             let middle = (low + high) / 2
             if passes(self[middle]) { high = middle } else { low = middle + 1 }

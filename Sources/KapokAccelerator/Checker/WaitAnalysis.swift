@@ -95,16 +95,13 @@ struct WaitAnalysis {
                     != UInt16(DependenceKind.bank.rawValue)
             else { continue }
             variation.start(i, skipping: skipped | 1 << UInt8(slot))
-            let enough = leastProducer(i, slot, producer)
-            guard enough != producer else { continue }
-            guard
-                let isEnough = variation.staysRaceFree(
-                    waiter: i, slot: slot, waitingFor: enough)
-            else {
+            let least = leastProducer(i, slot, producer)
+            guard least != producer else { continue }
+            guard let enough = leastProducer(forAll: i, slot, from: least, to: producer) else {
                 unexamined += 1
                 continue
             }
-            guard isEnough else { continue }
+            guard enough != producer else { continue }
             falseDependencies.append(
                 FalseDependency(
                     place: Place(
@@ -126,17 +123,41 @@ struct WaitAnalysis {
         var isNeeded = false
         for s in 0..<width where needs[i * width + s] > variation.clock[s] { isNeeded = true }
         guard isNeeded else { return CompletionOrder.none }
-        let semaphore = program.instructions[i].wait(inSlot: slot).semaphore
-        guard let signallers = order.semaphores.signals[semaphore]?.instructions else {
-            return producer
-        }
-        var low = 0
-        var high = order.semaphores.position(of: producer, signalling: semaphore) ?? 0
+        let signallers = signallers(i, slot, upTo: producer)
+        return signallers[signallers.firstPosition(where: isEnough)]
+    }
+
+    /// The first signal, from one that is enough for `i` itself up to the one that it waits for,
+    /// that is enough for all instructions; nil when finding out would take too long.
+    private mutating func leastProducer(
+        forAll i: Int, _ slot: Int, from least: UInt32, to producer: UInt32
+    ) -> UInt32? {
+        guard let isEnough = variation.staysRaceFree(waiter: i, slot: slot, waitingFor: least)
+        else { return nil }
+        if isEnough { return least }
+        let signallers = signallers(i, slot, upTo: producer)
+        var low = least == CompletionOrder.none ? 0 : signallers.firstPosition { $0 > least }
+        var high = signallers.count - 1
+        // Mostly the one before the last is too little already.
+        var middle = high - 1
         while low < high {
-            let middle = (low + high) / 2
-            if isEnough(signallers[middle]) { high = middle } else { low = middle + 1 }
+            guard
+                let isEnough = variation.staysRaceFree(
+                    waiter: i, slot: slot, waitingFor: signallers[middle])
+            else { return nil }
+            if isEnough { high = middle } else { low = middle + 1 }
+            middle = (low + high) / 2
         }
         return signallers[low]
+    }
+
+    /// Those that signal what a wait waits for, the last of them the one that makes its value.
+    private func signallers(_ i: Int, _ slot: Int, upTo producer: UInt32) -> ArraySlice<UInt32> {
+        let semaphore = program.instructions[i].wait(inSlot: slot).semaphore
+        guard let all = order.semaphores.signals[semaphore]?.instructions,
+            let last = order.semaphores.position(of: producer, signalling: semaphore)
+        else { return [producer] }
+        return all[...last]
     }
 
     // MARK: Report
