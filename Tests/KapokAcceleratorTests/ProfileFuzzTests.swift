@@ -31,12 +31,18 @@ struct ProfileFuzzTests {
                 let stalled = usage.stalled.reduce(0, +)
                 #expect(usage.busy + stalled == profile.timeline.makespan, "\(seed) \(usage)")
             }
+            // And the critical path leads from 0 to the makespan without a gap.
+            let path = profile.criticalPath
+            #expect(path.first?.start == 0)
+            #expect(path.last?.end == profile.timeline.makespan)
+            #expect(path.allSatisfy { $0.end > $0.start })
+            #expect(zip(path, path.dropFirst()).allSatisfy { $0.end == $1.start }, "\(seed)")
         }
     }
 
     @Test("stalls of a unit do not overlap each other or its work, and each has a culprit")
     func stallsAreDisjoint() throws {
-        for seed in 0..<300 as Range<UInt64> {
+        for seed in 0..<150 as Range<UInt64> {
             let profile = try Self.profile(seed)
             var occupied = [[(start: Int64, end: Int64)]](repeating: [], count: 22)
             for stall in profile.stalls {
@@ -60,15 +66,38 @@ struct ProfileFuzzTests {
         }
     }
 
-    @Test("1,000 programs: the critical path leads from 0 to the makespan without a gap")
-    func criticalPath() throws {
-        for seed in 0..<1000 as Range<UInt64> {
+    @Test("each step of the critical path is a time in which that instruction did just that")
+    func criticalSteps() throws {
+        for seed in 0..<200 as Range<UInt64> {
             let profile = try Self.profile(seed)
-            let path = profile.criticalPath
-            #expect(path.first?.start == 0)
-            #expect(path.last?.end == profile.timeline.makespan)
-            #expect(path.allSatisfy { $0.end > $0.start })
-            #expect(zip(path, path.dropFirst()).allSatisfy { $0.end == $1.start }, "\(seed)")
+            let timeline = profile.timeline
+            let latency = SimulationLatencies(profile.machine, removed: RemovedReasons([]))
+            for step in profile.criticalPath {
+                let index = Int(step.instruction)
+                let transfer = timeline.transfers.first { $0.instruction == step.instruction }
+                switch step.kind {
+                case .busy:
+                    #expect(step.start == timeline.start[index])
+                    #expect(step.end <= timeline.busyEnd[index])
+                case .throttle: #expect(step.end == timeline.busyEnd[index])
+                case .resultLatency:
+                    #expect(step.start == timeline.busyEnd[index])
+                    #expect(step.end == timeline.end[index])
+                case .semaphoreLatency:
+                    #expect(step.start == timeline.end[index])
+                    #expect(step.end - step.start == latency.semaphore)
+                case .descriptor:
+                    #expect(step.start == transfer?.descriptorStart)
+                    #expect(step.end == transfer?.descriptorEnd)
+                case .dmaLatency:
+                    #expect(
+                        step.start == transfer?.descriptorEnd || step.end == timeline.end[index])
+                case .dmaTransfer:
+                    let segments = timeline.segments.filter { $0.instruction == step.instruction }
+                    #expect(segments.contains { $0.start == step.start && $0.end == step.end })
+                case .dmaQueue: Issue.record("paths lead through the transfer that is in the way")
+                }
+            }
         }
     }
 

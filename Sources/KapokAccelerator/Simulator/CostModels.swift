@@ -28,6 +28,17 @@ final class CostModels: Sendable {
         hasFastRule = fast
     }
 
+    /// The models, or why there are none.
+    static func make(
+        _ machine: Machine, coresSharingHBM: Int
+    ) -> Result<CostModels, SimulationError> {
+        do throws(SimulationError) {
+            return .success(try CostModels(machine, coresSharingHBM: coresSharingHBM))
+        } catch {
+            return .failure(error)
+        }
+    }
+
     /// The generation whose rules apply.
     var generation: Int { usual.machine.description.generation }
 

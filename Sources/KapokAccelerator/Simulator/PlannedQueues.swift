@@ -41,15 +41,15 @@ struct PlannedQueues: ~Copyable {
     mutating func append(_ step: PlannedStep, to queue: Int) {
         if queues[queue].end & Self.chunkMask == 0 { openChunk(queue) }
         steps[queues[queue].end] = step
-        queues[queue].end += 1
-        queues[queue].count += 1
+        queues[queue].end &+= 1
+        queues[queue].count &+= 1
     }
 
     /// Drops the first step of a queue.
     @inline(__always)
     mutating func removeFirst(of queue: Int) {
-        queues[queue].head += 1
-        queues[queue].count -= 1
+        queues[queue].head &+= 1
+        queues[queue].count &-= 1
         if queues[queue].head & Self.chunkMask == 0 { closeChunk(queue) }
     }
 

@@ -25,7 +25,7 @@ struct SignalLists: ~Copyable {
     /// The number of all signals.
     private(set) var count = 0
     /// Instructions by engine, and those of them that load stationary matrices.
-    private(set) var engineCounts = [Int](repeating: 0, count: Engine.allCases.count)
+    let engineCounts = FlatBuffer<Int>(repeating: 0, count: Engine.allCases.count)
     private(set) var loadCount = 0
     /// Transfers.
     private(set) var transferCount = 0
@@ -46,9 +46,9 @@ struct SignalLists: ~Copyable {
         var lists = SignalLists(semaphoreCount: semaphoreCount)
         for index in 0..<instructions.count {
             let instruction = instructions[index]
-            lists.engineCounts[Int(instruction.engine.rawValue)] += 1
-            if instruction.opcode == .loadStationary { lists.loadCount += 1 }
-            if instruction.isTransfer { lists.transferCount += 1 }
+            lists.engineCounts[Int(instruction.engine.rawValue)] &+= 1
+            lists.loadCount &+= instruction.opcode == .loadStationary ? 1 : 0
+            lists.transferCount &+= instruction.isTransfer ? 1 : 0
             if instruction.signal != SemaphoreWait.none {
                 try lists.add(index, instruction, program)
             }
@@ -81,8 +81,8 @@ struct SignalLists: ~Copyable {
         } else if signals[semaphore].amount != amount {
             signals[semaphore].amount = 0
         }
-        signals[semaphore].count += 1
-        signals[semaphore].total += Int64(amount)
+        signals[semaphore].count &+= 1
+        signals[semaphore].total &+= Int64(amount)
     }
 
     private mutating func finish(

@@ -38,6 +38,8 @@ struct SimulationCore<Detail: SimulationDetail>: ~Copyable {
 
     let generators: FlatBuffer<GeneratorState>
     let pending: FlatBuffer<PendingTransfer>
+    var unusedPending = SimulationPlan.none
+    var pendingTouched: UInt32 = 0
     let engineFree: FlatBuffer<Int64>
     let ringEnd: FlatBuffer<Int64>
     var transfersTriggered = 0
@@ -106,7 +108,7 @@ struct SimulationCore<Detail: SimulationDetail>: ~Copyable {
     private mutating func start(_ step: PlannedStep, _ queue: Int, at time: Int64) {
         let unit = step.unit
         let interval = plan.costs.entries[Int(step.cost)].interval
-        var busyEnd = time + interval
+        var busyEnd = time &+ interval
         if isThrottled, unit < 2 { busyEnd = throttledEnd(of: step, interval, from: time) }
         let isRemoved = Detail.isDetailed && removed.culprits.contains(step.index)
         if !isRemoved {
@@ -127,7 +129,7 @@ struct SimulationCore<Detail: SimulationDetail>: ~Copyable {
         if step.isTransfer {
             trigger(step, queue, at: busyEnd)
         } else {
-            let end = max(busyEnd + plan.costs.entries[Int(step.cost)].latency, units[unit].end)
+            let end = max(busyEnd &+ plan.costs.entries[Int(step.cost)].latency, units[unit].end)
             if !isRemoved { units[unit].end = end }
             complete(step, at: end)
         }
@@ -137,7 +139,7 @@ struct SimulationCore<Detail: SimulationDetail>: ~Copyable {
     @inline(__always)
     private mutating func advance(_ queue: Int) {
         plan.queues.removeFirst(of: Self.planQueue(queue))
-        queues[queue].remaining -= 1
+        queues[queue].remaining &-= 1
         prepare(queue)
         if Detail.isDetailed {
             // The order between the tensor engine's units may have been what its other one waited
@@ -184,9 +186,9 @@ struct SimulationCore<Detail: SimulationDetail>: ~Copyable {
         if step.signal == SemaphoreWait.none || step.signalAmount == 0 { return }
         let semaphore = Int(step.signal)
         var state = semaphores[semaphore]
-        signalTimes[state.first + Int(state.count)] = end
-        state.count += 1
-        state.reached += Int64(step.signalAmount)
+        signalTimes[state.first &+ Int(state.count)] = end
+        state.count &+= 1
+        state.reached &+= Int64(step.signalAmount)
         semaphores[semaphore] = state
         if state.waiters != 0 { wake(semaphore) }
     }

@@ -120,11 +120,13 @@ public struct BlockedInstruction: Hashable, Sendable, CustomStringConvertible {
     /// What the author can do about it.
     public var remedy: String {
         guard let producer else {
-            return reachable == 0
-                ? "no instruction signals semaphore \(semaphore); add the signal or drop the wait"
-                : """
-                all signals of semaphore \(semaphore) add up to \(reachable); lower the value to at \
-                most that, or add the missing signal
+            if reachable == 0 {
+                return
+                    "no instruction signals semaphore \(semaphore); add the signal or drop the wait"
+            }
+            return """
+                all signals of semaphore \(semaphore) add up to \(reachable); wait for at most \
+                that, or add the missing signal
                 """
         }
         return """

@@ -80,7 +80,10 @@ struct GeneratorState: BitwiseCopyable {
 /// A transfer between trigger and DMA engines.
 struct PendingTransfer: BitwiseCopyable {
     var step: PlannedStep
-    var next: UInt32 = SimulationPlan.none
+    /// The next one of the generator, or the next unused entry.
+    var next = SimulationPlan.none
+    /// Its number in order of triggering.
+    var number: UInt32
     var ready: Int64
 }
 

@@ -33,28 +33,41 @@ extension SimulationCore {
     private mutating func enqueue(
         _ number: Int, _ step: PlannedStep, _ generator: Int, ready: Int64
     ) {
-        pending[number] = PendingTransfer(step: step, ready: ready)
-        if generators[generator].head == SimulationPlan.none {
-            generators[generator].head = UInt32(number)
-            keys[Self.firstGenerator + generator] = transferKey(generator, ready)
+        // Entries are used again, so that only as many are touched as wait at the same time.
+        var entry = unusedPending
+        if entry == SimulationPlan.none {
+            entry = pendingTouched
+            pendingTouched += 1
         } else {
-            pending[Int(generators[generator].tail)].next = UInt32(number)
+            unusedPending = pending[Int(entry)].next
         }
-        generators[generator].tail = UInt32(number)
+        pending[Int(entry)] = PendingTransfer(
+            step: step, number: UInt32(truncatingIfNeeded: number), ready: ready)
+        if generators[generator].head == SimulationPlan.none {
+            generators[generator].head = entry
+            keys[Self.firstGenerator + generator] = Self.transferKey(generator, ready)
+        } else {
+            pending[Int(generators[generator].tail)].next = entry
+        }
+        generators[generator].tail = entry
     }
 
-    private func transferKey(_ generator: Int, _ ready: Int64) -> Int64 {
-        ready << 5 | Self.undelayed | Int64(Self.firstGenerator + generator)
+    private static func transferKey(_ generator: Int, _ ready: Int64) -> Int64 {
+        ready << 5 | undelayed | Int64(firstGenerator + generator)
     }
 
     /// The oldest transfer of a generator reaches the DMA engines.
     mutating func move(_ generator: Int, at ready: Int64) {
-        let number = Int(generators[generator].head)
-        let transfer = pending[number]
+        let entry = generators[generator].head
+        let transfer = pending[Int(entry)]
         generators[generator].head = transfer.next
+        pending[Int(entry)].next = unusedPending
+        unusedPending = entry
         keys[Self.firstGenerator + generator] =
             transfer.next == SimulationPlan.none
-            ? Self.neverKey : transferKey(generator, max(ready, pending[Int(transfer.next)].ready))
+            ? Self.neverKey
+            : Self.transferKey(
+                generator, max(ready, pending[Int(transfer.next)].ready))
         let step = transfer.step
         let (start, end) = occupyEngines(step, ready: transfer.ready)
         let isSelfRemoved =
@@ -66,8 +79,8 @@ extension SimulationCore {
             ? completion : min(SimulationPlan.timeLimit, max(completion, ringEnd[ring]))
         ringEnd[ring] = max(ringEnd[ring], completed)
         if Detail.keepsTimes {
-            record.transfers[number].transferStart = start
-            record.transfers[number].transferEnd = end
+            record.transfers[Int(transfer.number)].transferStart = start
+            record.transfers[Int(transfer.number)].transferEnd = end
         }
         complete(step, at: completed)
     }

@@ -32,10 +32,10 @@ extension SimulationCore {
         if step.isMultiplication { time = max(time, loadEnd) }
         if state0.growsByOne, state1.growsByOne, state2.growsByOne {
             let release = max(
-                signalTimes[state0.first + Int(step.value0) - 1],
-                signalTimes[state1.first + Int(step.value1) - 1],
-                signalTimes[state2.first + Int(step.value2) - 1])
-            return max(time, release + latencies.semaphore)
+                signalTimes[state0.first &+ Int(step.value0) &- 1],
+                signalTimes[state1.first &+ Int(step.value1) &- 1],
+                signalTimes[state2.first &+ Int(step.value2) &- 1])
+            return max(time, release &+ latencies.semaphore)
         }
         time = max(time, releaseTime(step.semaphore0, step.value0))
         time = max(time, releaseTime(step.semaphore1, step.value1))

@@ -13,8 +13,13 @@
 public struct Simulator: Sendable {
     /// The machine.
     public let machine: Machine
+    /// Made once, since programs in a search are small; an error is thrown by each run.
+    private let models: Result<CostModels, SimulationError>
 
-    public init(machine: Machine) { self.machine = machine }
+    public init(machine: Machine) {
+        self.machine = machine
+        models = CostModels.make(machine, coresSharingHBM: 1)
+    }
 
     /// Runs `program`.
     ///
@@ -31,7 +36,7 @@ public struct Simulator: Sendable {
         let removed = RemovedReasons(options.removed)
         let setup = SimulationSetup(
             machine: machine,
-            models: try CostModels(machine, coresSharingHBM: options.coresSharingHBM),
+            models: try models(options.coresSharingHBM),
             removed: removed,
             throttle: try ThrottleSchedule(
                 removed.contains(.throttle) ? [] : options.throttle,
@@ -47,6 +52,11 @@ public struct Simulator: Sendable {
             return try setup.run(program, TimesDetail.self)
         }
         return try setup.run(program, MakespanDetail.self)
+    }
+
+    private func models(_ coresSharingHBM: Int) throws(SimulationError) -> CostModels {
+        coresSharingHBM == 1
+            ? try models.get() : try CostModels(machine, coresSharingHBM: coresSharingHBM)
     }
 
     /// The length of `program` in ticks: the fastest way to compare schedules.
