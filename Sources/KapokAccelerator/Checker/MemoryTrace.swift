@@ -119,9 +119,10 @@ struct MemoryTrace {
         let tile: UInt32
         let isFilled: Bool
         let keepsOnly: Bool
-        /// The instruction found last: most cells of an operand have the same.
-        var lastSeen: UInt32 = 0
-        var lastReader: UInt32 = 0
+        /// The writer and the reader found last, and their races with this one: most cells of an
+        /// operand have the same.
+        var writer = Neighbour()
+        var reader = Neighbour()
 
         init(_ use: OperandUse, _ i: Int, _ program: Program, isFilled: Bool) {
             instruction = i
@@ -133,6 +134,27 @@ struct MemoryTrace {
         }
     }
 
+    /// An instruction that touched a cell before, and the index of its race with the one that
+    /// touches it now; -1 when they do not race.
+    private struct Neighbour {
+        var instruction = CompletionOrder.none
+        var race = -1
+    }
+
+    /// As ``require(_:_:_:_:)``, quick when it is the same neighbour as in the last cell.
+    @inline(__always)
+    private mutating func meet(
+        _ neighbour: inout Neighbour, _ first: UInt32, _ kind: DependenceKind, _ cell: Int,
+        _ instruction: Int, _ pattern: UInt32
+    ) {
+        if neighbour.instruction == first {
+            if neighbour.race >= 0 { races[neighbour.race].cells += 1 }
+            return
+        }
+        neighbour.instruction = first
+        neighbour.race = require(Int(first), kind, cell, instruction, pattern)
+    }
+
     private mutating func read(_ cell: Int, _ access: inout Access) {
         let writer = lastWrite[cell]
         if writer == 0 {
@@ -141,10 +163,7 @@ struct MemoryTrace {
                     &uninitialised, access.instruction, access.pattern, CompletionOrder.none, cell)
             }
         } else {
-            if writer != access.lastSeen || !races.isEmpty {
-                access.lastSeen = writer
-                require(Int(writer) - 1, .flow, cell, access)
-            }
+            meet(&access.writer, writer - 1, .flow, cell, access.instruction, access.pattern)
             if access.tile != AccessPattern.noTile, !access.keepsOnly {
                 checkTile(cell, Int(writer) - 1, access)
             }
@@ -154,17 +173,13 @@ struct MemoryTrace {
 
     private mutating func write(_ cell: Int, _ access: inout Access) {
         let writer = lastWrite[cell]
-        if writer != 0, writer != access.lastSeen || !races.isEmpty {
-            access.lastSeen = writer
-            require(Int(writer) - 1, .output, cell, access)
+        if writer != 0 {
+            meet(&access.writer, writer - 1, .output, cell, access.instruction, access.pattern)
         }
         var node = firstReader[cell]
         while node != 0 {
             let reader = readers.instruction(of: node)
-            if Int(reader) != access.instruction, reader != access.lastReader || !races.isEmpty {
-                access.lastReader = reader
-                require(Int(reader), .anti, cell, access)
-            }
+            meet(&access.reader, reader, .anti, cell, access.instruction, access.pattern)
             node = readers.next(of: node)
         }
         readers.free(&firstReader[cell])
@@ -174,28 +189,29 @@ struct MemoryTrace {
     // MARK: Findings
 
     /// Notes that `first` must have completed before the access, and a race if it may not have.
+    /// Index of that race, or -1.
     private mutating func require(
-        _ first: Int, _ kind: DependenceKind, _ cell: Int, _ access: Access
-    ) {
-        let second = access.instruction
-        guard first != second, !isKeptByHardware(first, second, kind) else { return }
+        _ first: Int, _ kind: DependenceKind, _ cell: Int, _ second: Int, _ pattern: UInt32
+    ) -> Int {
+        guard first != second, !isKeptByHardware(first, second, kind) else { return -1 }
         let streams = order.streams
         let entry = second * streams.count + Int(streams.of[first])
         if needs[entry] < streams.ordinal[first] { needs[entry] = streams.ordinal[first] }
-        guard !order.isComplete(first, atStartOf: second) else { return }
+        guard !order.isComplete(first, atStartOf: second) else { return -1 }
         let key = UInt64(first) << 32 | UInt64(second)
         if let known = raceIndices[key] {
             races[known].cells += 1
             // What is read wrongly says most.
             if kind == .flow { races[known].kind = .flow }
-            return
+            return known
         }
-        guard races.count < Self.maximumFindings else { return }
+        guard races.count < Self.maximumFindings else { return -1 }
         raceIndices[key] = races.count
         races.append(
             Race(
-                first: UInt32(first), second: UInt32(second), kind: kind, pattern: access.pattern,
+                first: UInt32(first), second: UInt32(second), kind: kind, pattern: pattern,
                 cell: cell, cells: 1))
+        return races.count - 1
     }
 
     /// A unit starts and completes in order: what it overwrites has been read and written. What it
