@@ -10,13 +10,13 @@ struct ReportComparisonTests {
 
     @Test("the text names both, tells the totals apart and fits into 100 columns")
     func text() {
-        let text = TerminalReport.comparison(before, after)
+        let text = ComparisonReport.text(before, after)
         let lines = text.split(separator: "\n")
         #expect(lines.allSatisfy { $0.count <= 100 })
         #expect(lines[0] == "before: fixture on trn2, m = 64, type = bf16")
         #expect(lines[2].hasSuffix("times as long"))
         #expect(
-            TerminalReport.comparison(after, before).split(separator: "\n")[2]
+            ComparisonReport.text(after, before).split(separator: "\n")[2]
                 .hasSuffix("times as fast"))
         for unit in before.units where unit.busy > 0 {
             #expect(text.contains("\n  \(EngineSummary.name(of: unit.unit)) "))
@@ -27,14 +27,14 @@ struct ReportComparisonTests {
 
     @Test("a profile beside itself shows no changed lines and no changed metrics")
     func same() {
-        let text = TerminalReport.comparison(before, before)
+        let text = ComparisonReport.text(before, before)
         #expect(!text.contains("that changed"))
         #expect(text.contains(": 1.000 times as fast"))
     }
 
     @Test("the JSON has before, after and delta of totals, engines, stalls, lines and metrics")
     func json() throws {
-        let text = JSONReport.comparison(before, after)
+        let text = ComparisonReport.json(before, after)
         let object = try JSONSerialization.jsonObject(with: Data(text.utf8))
         let json = try #require(object as? [String: Any])
         #expect(json["schema"] as? String == "kapok.comparison")

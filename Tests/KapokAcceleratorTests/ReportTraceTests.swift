@@ -158,14 +158,13 @@ struct ReportTraceTests {
 
     @Test("compressed traces are smaller, and the same on one thread and on three")
     func compression() throws {
-        let large = ReportFixture.profile(count: 20_000, seed: 9)
-        let one = PerfettoTrace.bytes(large, options: options(threads: 1, level: 1))
-        let three = PerfettoTrace.bytes(large, options: options(threads: 3, level: 1))
+        let one = PerfettoTrace.bytes(profile, options: options(threads: 1, level: 1))
+        let three = PerfettoTrace.bytes(profile, options: options(threads: 3, level: 1))
         #expect(one == three)
-        let plain = PerfettoTrace.bytes(large, options: options(threads: 2, level: 0))
+        let plain = PerfettoTrace.bytes(profile, options: options(threads: 2, level: 0))
         #expect(one.count * 2 < plain.count)
         let reader = try ReportTraceReader(
-            one, clock: TickClock(ticksPerSecond: large.machine.ticksPerSecond))
+            one, clock: TickClock(ticksPerSecond: profile.machine.ticksPerSecond))
         #expect(reader.compressedPackets > 40)
         #expect(reader.slices.isEmpty)
     }
@@ -174,7 +173,16 @@ struct ReportTraceTests {
         var options = PerfettoTrace.Options()
         options.threads = threads
         options.compressionLevel = level
+        options.slicesPerBlock = 100
         return options
+    }
+
+    @Test("rows that are cut into blocks read as those in one piece")
+    func blocks() throws {
+        let whole = try read(profile)
+        let cut = try read(profile) { $0.slicesPerBlock = 7 }
+        #expect(cut.slices == whole.slices)
+        #expect(cut.counters == whole.counters)
     }
 
     @Test("what the sink throws ends the export")

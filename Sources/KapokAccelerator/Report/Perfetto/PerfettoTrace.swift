@@ -23,6 +23,8 @@ public enum PerfettoTrace {
         public var compressionLevel = 1
         /// Threads that encode and compress. The bytes do not depend on it.
         public var threads = 2
+        /// Slices that are encoded and compressed in one go at most: some 300 KiB of packets.
+        var slicesPerBlock = 8192
 
         public init() {}
     }
@@ -64,16 +66,14 @@ public enum PerfettoTrace {
 
 /// Slices of one lane that are encoded and compressed in one go.
 private struct TracePiece: Sendable {
-    /// Slices of a piece at most: some 300 KiB of packets.
-    private static let maximumSlices = 8192
-
     var lane: Int
     var range: Range<Int>
 
     static func all(of plan: TracePlan) -> [TracePiece] {
-        plan.lanes.indices.flatMap { lane in
-            stride(from: 0, to: plan.lanes[lane].count, by: maximumSlices).map { start in
-                let end = min(start + maximumSlices, plan.lanes[lane].count)
+        let size = plan.options.slicesPerBlock
+        return plan.lanes.indices.flatMap { lane in
+            stride(from: 0, to: plan.lanes[lane].count, by: size).map { start in
+                let end = min(start + size, plan.lanes[lane].count)
                 return TracePiece(lane: lane, range: start..<end)
             }
         }

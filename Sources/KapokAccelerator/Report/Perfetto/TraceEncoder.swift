@@ -33,12 +33,24 @@ struct TraceEncoder: Sendable {
             let slice = plan.slice(index, of: lane)
             let (start, startRemainder) = plan.clock.split(slice.start)
             let (end, endRemainder) = plan.clock.split(slice.end)
-            let name = UInt64(lane.nameIndex[Int(slice.key)]) * remainders * remainders
-            let iid = 1 + name + UInt64(startRemainder) * remainders + UInt64(endRemainder)
+            let iid = number(
+                lane.nameIndex[Int(slice.key)], begin: startRemainder, end: endRemainder)
             begin(slice, index, lane, after: UInt64(start - time), name: iid, into: &buffer)
             finish(lane, after: UInt64(end - start), into: &buffer)
             time = end
         }
+    }
+
+    /// The number of an interned name with what rounding takes away from begin and end.
+    @inline(__always)
+    private func number(_ name: UInt8, begin: Int64, end: Int64) -> UInt64 {
+        1 + (UInt64(name) * remainders + UInt64(begin)) * remainders + UInt64(end)
+    }
+
+    private func name(of slice: TraceSlice, in lane: TraceLane) -> UInt64 {
+        number(
+            lane.nameIndex[Int(slice.key)], begin: plan.clock.split(slice.start).remainder,
+            end: plan.clock.split(slice.end).remainder)
     }
 
     // MARK: Packets
@@ -122,9 +134,11 @@ struct TraceEncoder: Sendable {
         buffer.varint(
             PerfettoTag.Packet.sequenceFlags, PerfettoTag.SequenceFlag.needsIncrementalState)
         let data = buffer.open(PerfettoTag.Packet.internedData)
+        let used = usedNames(of: lane)
         for (index, name) in lane.names.enumerated() {
             for remainder in 0..<remainders * remainders {
                 let iid = 1 + UInt64(index) * remainders * remainders + remainder
+                guard used?.contains(iid) ?? true else { continue }
                 intern(PerfettoTag.Interned.eventNames, iid, name, into: &buffer)
             }
         }
@@ -143,6 +157,15 @@ struct TraceEncoder: Sendable {
         buffer.close(data)
         buffer.close(packet)
     }
+
+    /// The numbers of names that a short lane uses; nil for long ones, where looking costs more
+    /// than it saves.
+    private func usedNames(of lane: TraceLane) -> Set<UInt64>? {
+        guard lane.count <= Self.shortLane else { return nil }
+        return Set((0..<lane.count).map { name(of: plan.slice($0, of: lane), in: lane) })
+    }
+
+    private static let shortLane = 4096
 
     private func intern(
         _ tag: UInt32, _ iid: UInt64, _ text: String, into buffer: inout PacketBuffer

@@ -1,29 +1,36 @@
-extension JSONReport {
-    /// What changed from one profile to another, as JSON: schema `kapok.comparison`, version 1,
-    /// described in `docs/profile-formats.md`. Times are milliseconds; each change has `before`,
-    /// `after`, `delta`.
-    public static func comparison(_ before: Profile, _ after: Profile) -> String {
+/// Writes what changed from one profile to another as JSON, times in milliseconds of the first
+/// profile's machine.
+struct ComparisonWriter {
+    private let before: Profile
+    private let after: Profile
+    private let machine: Machine
+
+    init(_ before: Profile, _ after: Profile) {
+        self.before = before
+        self.after = after
+        machine = before.machine
+    }
+
+    /// The document.
+    func text() -> String {
         let comparison = ProfileComparison(before, after)
-        let writer = ComparisonWriter(machine: before.machine)
         var json = JSONWriter()
         json.object { json in
             json.member("schema", "kapok.comparison")
-            json.member("version", version)
+            json.member("version", ComparisonReport.version)
             for (name, profile) in [("before", before), ("after", after)] {
                 json.key(name)
-                json.object { head(profile, &$0) }
+                json.object { JSONReport.head(profile, &$0) }
             }
-            writer.change("totalMilliseconds", comparison.makespan, &json)
-            writer.engines(comparison, &json)
-            writer.lines(comparison, &json)
-            metrics(before, after, &json)
+            change("totalMilliseconds", comparison.makespan, &json)
+            engines(comparison, &json)
+            lines(comparison, &json)
+            metrics(&json)
         }
         return json.text + "\n"
     }
 
-    private static func metrics(
-        _ before: Profile, _ after: Profile, _ json: inout JSONWriter
-    ) {
+    private func metrics(_ json: inout JSONWriter) {
         json.key("metrics")
         json.object { json in
             for (first, second) in zip(
@@ -38,13 +45,8 @@ extension JSONReport {
             }
         }
     }
-}
 
-/// Writes changes in milliseconds of the first profile's machine.
-private struct ComparisonWriter {
-    let machine: Machine
-
-    func change(
+    private func change(
         _ name: String, _ change: ProfileComparison.Change, _ json: inout JSONWriter
     ) {
         json.key(name)
@@ -55,7 +57,7 @@ private struct ComparisonWriter {
         }
     }
 
-    func engines(_ comparison: ProfileComparison, _ json: inout JSONWriter) {
+    private func engines(_ comparison: ProfileComparison, _ json: inout JSONWriter) {
         json.key("engines")
         json.object { json in
             for unit in comparison.units {
@@ -75,7 +77,7 @@ private struct ComparisonWriter {
         }
     }
 
-    func lines(_ comparison: ProfileComparison, _ json: inout JSONWriter) {
+    private func lines(_ comparison: ProfileComparison, _ json: inout JSONWriter) {
         json.key("lines")
         json.array { json in
             for line in comparison.lines {

@@ -1,20 +1,5 @@
-extension TerminalReport {
-    /// What changed from one profile to another, as text for a terminal of 100 columns.
-    ///
-    /// - Parameters:
-    ///   - isColoured: as in ``text(_:isColoured:rows:)``.
-    ///   - rows: how many source lines are shown; the table says what it leaves out.
-    public static func comparison(
-        _ before: Profile, _ after: Profile, isColoured: Bool = false, rows: Int = 10
-    ) -> String {
-        let sections = ComparisonSections(
-            before, after, isColoured: isColoured, rows: max(1, rows))
-        return sections.all.map { $0.joined(separator: "\n") }.joined(separator: "\n\n") + "\n"
-    }
-}
-
 /// The parts of a comparison, each a list of lines.
-private struct ComparisonSections {
+struct ComparisonSections {
     private let before: Profile
     private let after: Profile
     private let comparison: ProfileComparison
