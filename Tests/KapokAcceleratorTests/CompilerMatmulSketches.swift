@@ -129,8 +129,8 @@ struct MatmulSketch {
         return sketch.kernel
     }
 
-    /// Blocks in all three dimensions, results kept in SBUF; operands are loaded by column slices into
-    /// tiles that fill SBUF to the last byte at 2048 x 1024 x 1024 blocks.
+    /// Blocks in all three dimensions, results kept in SBUF; operands are loaded by column slices
+    /// into tiles that fill SBUF to the last byte at 2048 x 1024 x 1024 blocks.
     func fullyBlocked(blockM: Int = 2048, blockN: Int = 1024, blockK: Int = 1024) -> TracedKernel {
         var (sketch, lhsT, rhs, result) = start("v5")
         let rows = blockM / 128

@@ -13,9 +13,9 @@ struct Marks {
     }
 }
 
-/// Checks a program by brute force: everything that happens before an instruction's start follows from
-/// queues, units, rings and semaphores, and every pair of instructions that touch the same byte must be
-/// ordered by it. Quadratic; for small programs.
+/// Checks a program by brute force: everything that happens before an instruction's start follows
+/// from queues, units, rings and semaphores, and every pair of instructions that touch the same
+/// byte must be ordered by it. Quadratic; for small programs.
 struct OrderProof {
     /// Pairs that nothing orders, as text.
     private(set) var races: [String] = []
@@ -120,7 +120,8 @@ struct OrderProof {
         let first = program.instructions[earlier.instruction]
         let second = program.instructions[later.instruction]
         if !first.opcode.isDMA, !second.opcode.isDMA, first.unit == second.unit {
-            // The unit keeps writes after reads and after writes in order, and accumulates in order.
+            // The unit keeps writes after reads and after writes in order, and accumulates in
+            // order.
             let isFlow = earlier.writes && later.reads
             if !isFlow || second.opcode == .multiplyMoving { return true }
         }

@@ -1,8 +1,8 @@
 @testable import KapokAccelerator
 
-/// Executes instructions one after the other on hashes instead of numbers: copies copy, everything else
-/// mixes what it reads into what it writes. Two orders of a kernel that leave the same hashes compute
-/// the same values.
+/// Executes instructions one after the other on hashes instead of numbers: copies copy, everything
+/// else mixes what it reads into what it writes. Two orders of a kernel that leave the same hashes
+/// compute the same values.
 struct ValueTrace {
     /// What the kernel leaves in its output tensors, by name.
     private(set) var outputs: [String: [UInt64]] = [:]

@@ -1,9 +1,9 @@
 /// Who touched each byte of a memory last: the state of dependence analysis.
 ///
 /// The byte columns are cut into segments wherever accesses began or ended; each segment keeps the
-/// accesses to it, with their rows, that no later write has covered. A write that covers whole segments
-/// melts them into one, so that a memory used in tiles has about as many segments as tiles, and the
-/// time for an access is that of a binary search.
+/// accesses to it, with their rows, that no later write has covered. A write that covers whole
+/// segments melts them into one, so that a memory used in tiles has about as many segments as
+/// tiles, and the time for an access is that of a binary search.
 struct AccessHistory: Sendable {
     private var starts: [Int] = [0]
     private var writers: [Int32] = [Self.none]
@@ -39,8 +39,8 @@ struct AccessHistory: Sendable {
         }
     }
 
-    /// Calls `overwritten` with every earlier writer and `stillRead` with every earlier reader of what
-    /// is now written, and remembers the writer instead of those whose bytes it covers.
+    /// Calls `overwritten` with every earlier writer and `stillRead` with every earlier reader of
+    /// what is now written, and remembers the writer instead of those whose bytes it covers.
     mutating func write(
         rows: Run, columns: Run, by instruction: UInt32,
         overwritten: (UInt32) -> Void, stillRead: (UInt32) -> Void
@@ -91,8 +91,8 @@ struct AccessHistory: Sendable {
         }
     }
 
-    /// The list without what `rows` covers. A record that sticks out on both sides stays whole: what
-    /// it adds is implied by the write in the middle.
+    /// The list without what `rows` covers. A record that sticks out on both sides stays whole:
+    /// what it adds is implied by the write in the middle.
     private mutating func uncovered(_ head: Int32, by rows: Run) -> Int32 {
         var kept = Self.none
         var index = head

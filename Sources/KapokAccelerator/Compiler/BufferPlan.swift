@@ -1,8 +1,8 @@
 /// Decides how many buffers pools get, and where they lie.
 ///
 /// Every pool needs as many as tiles live at the same time in the kernel's order. More buffers let
-/// whoever fills them run ahead; what memory is left is shared out by a policy. A pool whose next buffer
-/// does not fit any more stays, and the others go on.
+/// whoever fills them run ahead; what memory is left is shared out by a policy. A pool whose next
+/// buffer does not fit any more stays, and the others go on.
 struct BufferPlan {
     /// How memory that is left is shared out.
     enum Policy: Hashable, Sendable {
@@ -67,7 +67,8 @@ struct BufferPlan {
         }
     }
 
-    /// Raises the numbers of buffers as far as memory goes; returns how far ahead the best pool reaches.
+    /// Raises the numbers of buffers as far as memory goes; returns how far ahead the best pool
+    /// reaches.
     private mutating func expand() -> Double {
         let longest = Double(pools.map { $0.last - $0.first + 1 }.max() ?? 0)
         var low = 0.0
@@ -125,8 +126,8 @@ struct BufferPlan {
         if let next { frozen[next] = true }
     }
 
-    /// Addresses for all pools, those that are in use at the same time side by side; nil when memory
-    /// does not suffice.
+    /// Addresses for all pools, those that are in use at the same time side by side; nil when
+    /// memory does not suffice.
     private func pack() -> [Int]? {
         var bases = [Int](repeating: 0, count: pools.count)
         var placed: [Int] = []

@@ -1,9 +1,10 @@
 /// Turns a traced kernel into a program: places tiles, orders instructions, and lets them wait for
 /// each other where they must.
 ///
-/// Tiles are placed for the author's order first. Whatever follows from the places (a buffer cannot be
-/// filled before its last tile has been read) is a dependence like those of the data, so every order that
-/// respects the dependences is right, and needs no more memory. Orders are then tried in simulation.
+/// Tiles are placed for the author's order first. Whatever follows from the places (a buffer cannot
+/// be filled before its last tile has been read) is a dependence like those of the data, so every
+/// order that respects the dependences is right, and needs no more memory. Orders are then tried in
+/// simulation.
 public struct Compiler: Sendable {
     /// The machine that it compiles for.
     public let machine: Machine
@@ -21,7 +22,7 @@ public struct Compiler: Sendable {
     ///   SBUF or PSUM, or the kernel reads what was never written.
     public func compile(_ kernel: TracedKernel) throws(CompilerError) -> CompiledKernel {
         let versions = try FittedKernel.versions(
-            of: try WorkingKernel(kernel), machine: machine, options: options)
+            of: try WorkingKernel(kernel, machine: machine), machine: machine, options: options)
         var template = Program(name: kernel.name, machine: machine.description.name)
         template.parameters = kernel.parameters
         template.lines = kernel.lines

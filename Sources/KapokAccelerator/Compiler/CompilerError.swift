@@ -2,7 +2,8 @@
 public struct CompilerError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What went wrong.
     public enum Kind: String, CaseIterable, Sendable {
-        /// The record of the kernel contradicts itself (an index out of range, an overlong pattern).
+        /// The record of the kernel contradicts itself (an index out of range, an overlong
+        /// pattern).
         case malformedKernel
         /// Tiles that must live at the same time do not fit into SBUF.
         case outOfSBUF
@@ -14,7 +15,10 @@ public struct CompilerError: Error, Hashable, Sendable, CustomStringConvertible 
         case uninitialisedRead
         /// A multiplication has no stationary matrix.
         case noStationaryMatrix
-        /// No program could be simulated: a fault of the compiler, or limits that leave it no choice.
+        /// More engines trigger transfers than the machine has DMA rings.
+        case tooFewRings
+        /// No program could be simulated: a fault of the compiler, or limits that leave it no
+        /// choice.
         case notSimulated
     }
 

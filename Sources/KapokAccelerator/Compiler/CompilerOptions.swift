@@ -2,7 +2,8 @@
 public struct CompilerOptions: Hashable, Sendable {
     /// How instructions are ordered.
     public enum Schedule: String, CaseIterable, Codable, Sendable {
-        /// The author's order, in a single pass: the base that every other schedule is held against.
+        /// The author's order, in a single pass: the base that every other schedule is held
+        /// against.
         case source
         /// List scheduling: each queue takes the most urgent instruction that is ready.
         case list
@@ -19,8 +20,8 @@ public struct CompilerOptions: Hashable, Sendable {
     public var schedule: Schedule
     /// Buffers that a pool of tiles gets at most, beyond those that must live at the same time.
     public var maximumExtraBuffers: Int
-    /// Whether tiles that do not fit into SBUF may be stored to HBM, or loaded once more. Without, such
-    /// a kernel is an error that names the tiles.
+    /// Whether tiles that do not fit into SBUF may be stored to HBM, or loaded once more. Without,
+    /// such a kernel is an error that names the tiles.
     public var allowsSpilling: Bool
     /// Candidates that are simulated at most. Large kernels get fewer (see ``searchBudget``).
     public var maximumCandidates: Int

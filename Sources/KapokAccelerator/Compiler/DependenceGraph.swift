@@ -78,8 +78,8 @@ private struct EdgeCollector {
     }
 }
 
-/// All memory whose contents change: SBUF, PSUM and the tensors that a kernel writes. Tensors that are
-/// only read cannot be a cause of order, and most traffic is on those.
+/// All memory whose contents change: SBUF, PSUM and the tensors that a kernel writes. Tensors that
+/// are only read cannot be a cause of order, and most traffic is on those.
 private struct WrittenMemories {
     private let patterns: [AccessPattern]
     private let pitches: [Int]

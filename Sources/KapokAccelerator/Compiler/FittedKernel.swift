@@ -15,26 +15,46 @@ struct FittedKernel: Sendable {
 
     /// Versions of `kernel` that fit; the kernel itself when nothing has to be done.
     ///
-    /// - Throws: ``CompilerError`` when a single instruction does not fit, or spilling is forbidden.
+    /// - Throws: ``CompilerError`` when a single instruction does not fit, or spilling is
+    ///   forbidden.
     static func versions(
         of kernel: WorkingKernel, machine: Machine, options: CompilerOptions
     ) throws(CompilerError) -> [FittedKernel] {
         let planner = MemoryPlanner(kernel, machine: machine, maximumExtra: 0)
         if planner.fitsSBUF { return [FittedKernel(kernel: kernel)] }
         guard options.allowsSpilling else { throw planner.sbufOverflow() }
-        let budgets = planner.spillBudget().reduced(to: machine.sbufBytesPerPartition)
-        var best: (budget: SpillBudget, fitted: FittedKernel)?
-        for budget in budgets {
-            let fitted = spilled(kernel, budget, name: "")
-            if best.map({ fitted.traffic < $0.fitted.traffic }) ?? true { best = (budget, fitted) }
+        guard let best = leastTraffic(kernel, planner, machine) else {
+            throw planner.instructionOverflow()
         }
-        guard let best else { throw planner.instructionOverflow() }
         var result = [best.fitted]
         for (part, name) in keptBack {
             guard let budget = best.budget.keepingBack(part) else { continue }
-            result.append(spilled(kernel, budget, name: name + " of the buffers kept back"))
+            let fitted = spilled(kernel, budget, name: name + " of the buffers kept back")
+            if MemoryPlanner(fitted.kernel, machine: machine, maximumExtra: 0).fitsSBUF {
+                result.append(fitted)
+            }
         }
         return result
+    }
+
+    /// The version that moves the fewest bytes: with buffers for each size of tile if possible,
+    /// with memory in pieces otherwise.
+    private static func leastTraffic(
+        _ kernel: WorkingKernel, _ planner: MemoryPlanner, _ machine: Machine
+    ) -> (budget: SpillBudget, fitted: FittedKernel)? {
+        var best: (budget: SpillBudget, fitted: FittedKernel)?
+        for budget in planner.spillBudget().reduced(to: machine.sbufBytesPerPartition) {
+            let fitted = spilled(kernel, budget, name: "")
+            if best.map({ fitted.traffic < $0.fitted.traffic }) ?? true { best = (budget, fitted) }
+        }
+        if let best { return best }
+        for budget in planner.spillBudgetsInBytes() {
+            let fitted = spilled(kernel, budget, name: "")
+            if MemoryPlanner(fitted.kernel, machine: machine, maximumExtra: 0).fitsSBUF {
+                return (budget, fitted)
+            }
+        }
+        return nil
     }
 
     private var traffic: Int64 { spilledBytes + reloadedBytes }

@@ -5,12 +5,13 @@ struct Run: Hashable, Sendable {
     var end: Int
 }
 
-/// The rectangles of memory that an access pattern touches: every row range with every column range.
+/// The rectangles of memory that an access pattern touches: every row range with every column
+/// range.
 ///
 /// In SBUF and PSUM a row is a partition and a column a byte of it. A tensor in HBM is seen as a
 /// matrix whose rows have the length of its last dimension, so that a tile's rows are one rectangle
-/// and not a hundred runs. Patterns with more than ``limit`` rectangles, or that do not fit into that
-/// shape, are widened: dependences may then be found that are not there, never the reverse.
+/// and not a hundred runs. Patterns with more than ``limit`` rectangles, or that do not fit into
+/// that shape, are widened: dependences may then be found that are not there, never the reverse.
 struct Footprint: Sendable {
     /// Ranges of rows, ascending and apart.
     var rows: [Run] = []
@@ -73,8 +74,8 @@ struct Footprint: Sendable {
         columns = [Run(start: 0, end: pitch)]
     }
 
-    /// Appends the ranges that `dimensions` reach from `start`, joined and in order; false when there
-    /// are too many.
+    /// Appends the ranges that `dimensions` reach from `start`, joined and in order; false when
+    /// there are too many.
     private static func expand(
         _ dimensions: [Extent], from start: Int, width: Int, into runs: inout [Run]
     ) -> Bool {

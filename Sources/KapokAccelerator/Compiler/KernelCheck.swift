@@ -1,16 +1,19 @@
 /// Checks of a traced kernel that the rest of the compiler relies on.
 struct KernelCheck {
     private let kernel: TracedKernel
+    private let machine: Machine
     private let bank: Int
 
-    init(_ kernel: TracedKernel) {
+    init(_ kernel: TracedKernel, machine: Machine) {
         self.kernel = kernel
-        bank = kernel.machine.psumBankBytes
+        self.machine = machine
+        bank = machine.psumBankBytes
     }
 
     /// - Throws: ``CompilerError`` for the first thing that is wrong.
     func check() throws(CompilerError) {
         for pattern in kernel.patterns { try check(pattern) }
+        try checkRings()
         var isTouched = [Bool](repeating: false, count: kernel.tiles.count)
         for instruction in kernel.instructions {
             let operands = OperandAccesses(instruction)
@@ -33,6 +36,20 @@ struct KernelCheck {
                 }
             }
         }
+    }
+
+    /// A ring is fed by one engine, for only then its order is known.
+    private func checkRings() throws(CompilerError) {
+        var engines: Set<Engine> = []
+        for instruction in kernel.instructions where instruction.opcode.isDMA {
+            engines.insert(instruction.engine)
+        }
+        guard engines.count > machine.dmaRings else { return }
+        throw CompilerError(
+            kind: .tooFewRings, line: nil,
+            problem: "\(engines.count) engines trigger transfers, and \(machine.description.name) "
+                + "has \(machine.dmaRings) DMA rings",
+            remedy: "Trigger transfers from fewer engines")
     }
 
     private func check(_ pattern: AccessPattern) throws(CompilerError) {

@@ -1,8 +1,8 @@
 /// Orders bundles as if the machine chose freely: whenever a queue can take something, it takes the
 /// most urgent bundle whose dependences are met by then.
 ///
-/// Transfers are held back until their descriptor generator and the DMA engines are about to be free:
-/// an order fixed later is fixed with more knowledge, and no time is lost. The same walk runs
+/// Transfers are held back until their descriptor generator and the DMA engines are about to be
+/// free: an order fixed later is fixed with more knowledge, and no time is lost. The same walk runs
 /// backwards in time, from the end of the kernel, to find how late each bundle may be.
 struct ListScheduler {
     /// The direction of time.

@@ -41,8 +41,8 @@ struct LowerBounds {
         costs.transferCost(of: instruction, patterns: layout.patterns)
     }
 
-    /// From the first input to the last output, each instruction as fast as it can be, waiting for its
-    /// data only.
+    /// From the first input to the last output, each instruction as fast as it can be, waiting for
+    /// its data only.
     private func longestPath() -> Int64 {
         let dependences = layout.dependences
         var end = [Int64](repeating: 0, count: kernel.instructions.count)

@@ -1,5 +1,5 @@
-/// Finds the shortest time after which the next iteration of a loop can begin, and when each bundle of
-/// an iteration then runs, counted from the iteration's start.
+/// Finds the shortest time after which the next iteration of a loop can begin, and when each bundle
+/// of an iteration then runs, counted from the iteration's start.
 ///
 /// Rau's iterative modulo scheduling, without undoing placements: the interval is at least what
 /// the busiest resource needs for an iteration, and what the longest cycle of dependences needs for

@@ -1,6 +1,6 @@
-/// An order in which innermost loops are modulo scheduled: iterations begin at their interval, those of
-/// one run right after those of the run before, so that the end of one overlaps the beginning of the
-/// next. What lies between loops keeps its place.
+/// An order in which innermost loops are modulo scheduled: iterations begin at their interval,
+/// those of one run right after those of the run before, so that the end of one overlaps the
+/// beginning of the next. What lies between loops keeps its place.
 struct PipelinedOrder {
     private let graph: ScheduleGraph
     private let runs: [LoopRun]

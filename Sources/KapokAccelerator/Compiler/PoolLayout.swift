@@ -40,7 +40,8 @@ struct PoolLayout: Sendable {
     }
 }
 
-/// Finds places for a kernel's tiles: pools by line while memory suffices, then pools that share more.
+/// Finds places for a kernel's tiles: pools by line while memory suffices, then pools that share
+/// more.
 struct MemoryPlanner {
     private let kernel: WorkingKernel
     private let lifetimes: TileLifetimes
@@ -133,9 +134,15 @@ struct MemoryPlanner {
     var fitsSBUF: Bool { sbufPools(share: 0) != nil }
 
     /// What lives at the same time, by size.
-    func spillBudget() -> SpillBudget {
-        let pools = TilePools(kernel, lifetimes, machine: machine, sharing: .size, stacks: true)
-        return SpillBudget(kernel, pools.sbuf)
+    func spillBudget() -> SpillBudget { SpillBudget(kernel, poolsBySize) }
+
+    /// Budgets for tiles of all sizes together.
+    func spillBudgetsInBytes() -> [SpillBudget] {
+        SpillBudget.inBytes(kernel, poolsBySize, capacity: machine.sbufBytesPerPartition)
+    }
+
+    private var poolsBySize: [TilePool] {
+        TilePools(kernel, lifetimes, machine: machine, sharing: .size, stacks: true).sbuf
     }
 
     /// What does not fit into SBUF, as an error.

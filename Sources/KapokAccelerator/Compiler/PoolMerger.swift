@@ -1,8 +1,8 @@
 /// Lets pools share buffers whose tiles are seldom alive at the same time, while that saves memory.
 ///
-/// A pool of its own for each line costs as many buffers as its tiles need when there are most of them,
-/// even if another pool is idle just then. Merged pools need fewer, but then tiles of one line wait for
-/// those of another, so this is done only as far as memory is short.
+/// A pool of its own for each line costs as many buffers as its tiles need when there are most of
+/// them, even if another pool is idle just then. Merged pools need fewer, but then tiles of one
+/// line wait for those of another, so this is done only as far as memory is short.
 struct PoolMerger {
     private let lifetimes: TileLifetimes
     private var pools: [TilePool]

@@ -24,8 +24,8 @@ struct ProgramAssembly {
     func program(bundles: [UInt32], template: Program) -> AssembledProgram {
         var order: [UInt32] = []
         order.reserveCapacity(kernel.instructions.count)
-        // Where the bundle of each instruction begins: nops go there, not between the two halves of a
-        // multiplication.
+        // Where the bundle of each instruction begins: nops go there, not between the two halves of
+        // a multiplication.
         var bundleFirst: [Int] = []
         bundleFirst.reserveCapacity(kernel.instructions.count)
         for bundle in bundles {

@@ -1,8 +1,8 @@
 /// Which DMA ring carries which transfer.
 ///
-/// A ring completes its transfers in order, so transfers that should overtake each other need different
-/// ones: every source line has a ring of its own while there are enough, loads and stores never share
-/// one, and a ring is fed by one engine only, for only then its order is known.
+/// A ring completes its transfers in order, so transfers that should overtake each other need
+/// different ones: every source line has a ring of its own while there are enough, loads and stores
+/// never share one, and a ring is fed by one engine only, for only then its order is known.
 struct RingAssignment {
     private var ringOfStream: [Stream: UInt8] = [:]
 
@@ -20,7 +20,8 @@ struct RingAssignment {
         var group: Int { Int(engine.rawValue) * 2 + (isStore ? 1 : 0) }
     }
 
-    /// - Parameter rings: at least six, two for each engine that can trigger transfers.
+    /// - Parameter rings: at least one for each engine that triggers transfers; with less than two
+    ///   for each, loads and stores of an engine share one.
     init(_ instructions: [Instruction], _ patterns: [AccessPattern], rings: Int) {
         var groups: [[Stream]] = Array(repeating: [], count: Engine.allCases.count * 2)
         var known: Set<Stream> = []
@@ -28,7 +29,11 @@ struct RingAssignment {
             let stream = Stream(instruction, patterns)
             if known.insert(stream).inserted { groups[stream.group].append(stream) }
         }
-        let used = groups.filter { !$0.isEmpty }
+        var used = groups.filter { !$0.isEmpty }
+        if used.count > rings {
+            used = Engine.allCases.indices.map { groups[2 * $0] + groups[2 * $0 + 1] }
+                .filter { !$0.isEmpty }
+        }
         var shares = used.map { _ in 1 }
         // The group whose rings are most crowded gets the next one.
         for _ in shares.count..<max(rings, shares.count) {
@@ -41,7 +46,7 @@ struct RingAssignment {
         var firstRing = 0
         for (group, share) in zip(used, shares) {
             for (index, stream) in group.enumerated() {
-                ringOfStream[stream] = UInt8((firstRing + index % share) % max(rings, 1))
+                ringOfStream[stream] = UInt8(firstRing + index % share)
             }
             firstRing += share
         }

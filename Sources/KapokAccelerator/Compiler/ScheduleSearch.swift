@@ -1,7 +1,7 @@
 /// Tries orders and numbers of buffers in simulation, and keeps the fastest program.
 ///
-/// The author's order is always among them, so the result is never slower. Ties go to what was tried
-/// first.
+/// The author's order is always among them, so the result is never slower. Ties go to what was
+/// tried first.
 struct ScheduleSearch {
     private let template: Program
     private let machine: Machine
@@ -45,12 +45,14 @@ struct ScheduleSearch {
             guard mayGoOn(fitted) else { break }
             var setting = try setting(fitted, share: 1, name: fitted.name)
             for method in methods { try attempt(method, &setting) }
+            // A kernel without loops that are alike has no modulo schedule.
+            if best == nil { try attempt(.deadline, &setting) }
         }
         if options.schedule != .source { try varyBuffers() }
         guard let best else {
             throw CompilerError(
                 kind: .notSimulated, line: nil, problem: "no schedule could be simulated",
-                remedy: "Allow other schedules, or more candidates")
+                remedy: "Report this kernel: every kernel has a schedule")
         }
         return result(best)
     }

@@ -1,11 +1,11 @@
 /// Finds the fewest waits that enforce all dependences of a program.
 ///
-/// The instructions of a stream (a unit, or a DMA ring) complete in order, so "the fifth instruction of
-/// the vector engine has completed" says all about the four before it. What is known to have completed
-/// at some moment is therefore one number for each stream. An instruction knows what its predecessor in
-/// the queue knew when it started, and what every instruction that it waits for knew at its end; a
-/// multiplication knows that its stationary matrix has been loaded. A wait for something already known
-/// is left out.
+/// The instructions of a stream (a unit, or a DMA ring) complete in order, so "the fifth
+/// instruction of the vector engine has completed" says all about the four before it. What is known
+/// to have completed at some moment is therefore one number for each stream. An instruction knows
+/// what its predecessor in the queue knew when it started, and what every instruction that it waits
+/// for knew at its end; a multiplication knows that its stationary matrix has been loaded. A wait
+/// for something already known is left out.
 struct SemaphoreSynthesis {
     /// A wait to be.
     struct Wait {
@@ -33,8 +33,8 @@ struct SemaphoreSynthesis {
             ? Unit.engineUnitCount + Int(instruction.ring) : Int(instruction.unit.rawValue)
     }
 
-    /// Whether `consumer` must wait for a semaphore: a unit reads, and writes, in order, but does not
-    /// see its own results before they are in memory, unless it adds to them in PSUM.
+    /// Whether `consumer` must wait for a semaphore: a unit reads, and writes, in order, but does
+    /// not see its own results before they are in memory, unless it adds to them in PSUM.
     static func needsSemaphore(
         _ producer: Instruction, _ consumer: Instruction, _ kind: DependenceKind
     ) -> Bool {

@@ -1,15 +1,16 @@
 /// Rewrites a kernel so that no more tiles are in SBUF at a time than a budget allows.
 ///
-/// Walks through the author's order. When a class of tiles is full, the tile whose next use is farthest
-/// away leaves (Belady's rule, which loads least). A tile made of loads from input tensors only is
-/// loaded from there again; any other is stored to scratch space in HBM first, unless its copy there is
-/// still good. A tile that comes back is a new tile to the rest of the compiler.
+/// Walks through the author's order. When a class of tiles is full, the tile whose next use is
+/// farthest away leaves (Belady's rule, which loads least). A tile made of loads from input tensors
+/// only is loaded from there again; any other is stored to scratch space in HBM first, unless its
+/// copy there is still good. A tile that comes back is a new tile to the rest of the compiler.
 struct Spiller {
     private let kernel: WorkingKernel
     private let budget: SpillBudget
     private let uses: TileUses
     private var tiles: [SpillingTile]
     private var resident: [[Int]]
+    private var inUse: [Int]
     private var result: WorkingKernel
     private var moved: [MovedPattern: UInt32] = [:]
     private var scratch: [ScratchKey: Scratch] = [:]
@@ -44,6 +45,7 @@ struct Spiller {
         uses = TileUses(kernel)
         tiles = kernel.tiles.indices.map { SpillingTile(incarnation: UInt32($0)) }
         resident = Array(repeating: [], count: budget.classes.count)
+        inUse = Array(repeating: 0, count: budget.classes.count)
         result = WorkingKernel(tablesOf: kernel)
         isInput = kernel.tensors.map { $0.role == .input }
         for instruction in kernel.instructions where instruction.opcode.isDMA {
@@ -86,10 +88,12 @@ struct Spiller {
 
     private mutating func bringIn(_ tile: Int, for bundle: Int, beside touched: [Int]) {
         guard let number = budget.classOfTile[tile] else { return }
-        if resident[number].count >= budget.classes[number].allowed {
-            evict(from: number, at: bundle, sparing: touched)
+        let weight = budget.weightOfTile[tile]
+        while inUse[number] + weight > budget.classes[number].allowed {
+            guard evict(from: number, at: bundle, sparing: touched) else { break }
         }
         resident[number].append(tile)
+        inUse[number] += weight
         tiles[tile].isResident = true
         if !tiles[tile].written.parts.isEmpty { reload(tile, for: bundle) }
     }
@@ -97,18 +101,23 @@ struct Spiller {
     private mutating func leave(_ tile: Int) {
         guard let number = budget.classOfTile[tile] else { return }
         tiles[tile].isResident = false
+        inUse[number] -= budget.weightOfTile[tile]
         resident[number].removeAll { $0 == tile }
     }
 
-    private mutating func evict(from number: Int, at bundle: Int, sparing touched: [Int]) {
+    /// Makes room in a class; false when all of its tiles are needed now.
+    private mutating func evict(
+        from number: Int, at bundle: Int, sparing touched: [Int]
+    ) -> Bool {
         var farthest: (tile: Int, use: Int32)?
         for tile in resident[number] where !touched.contains(tile) {
             let use = uses.next(tile, after: Int32(bundle))
             if use > farthest?.use ?? -1 { farthest = (tile, use) }
         }
-        guard let victim = farthest?.tile else { return }
+        guard let victim = farthest?.tile else { return false }
         if !tiles[victim].isClean { store(victim, before: bundle) }
         leave(victim)
+        return true
     }
 
     // MARK: Transfers
@@ -180,18 +189,22 @@ struct Spiller {
 
     // MARK: Patterns
 
+    /// The columns of a part as elements of its tile, widened to whole ones.
+    private func elements(_ part: WrittenParts.Part, _ tile: Int) -> Run {
+        let size = kernel.tiles[tile].type.byteCount
+        return Run(start: part.columns.start / size, end: (part.columns.end + size - 1) / size)
+    }
+
     private mutating func tilePattern(_ part: WrittenParts.Part, _ tile: Int) -> UInt32 {
         let declaration = kernel.tiles[tile]
-        let size = declaration.type.byteCount
+        let columns = elements(part, tile)
         return addPattern(
             AccessPattern(
                 .sbuf, declaration.type, partitionStart: part.rows.start,
-                partitionCount: part.rows.end - part.rows.start, offset: part.columns.start,
+                partitionCount: part.rows.end - part.rows.start,
+                offset: columns.start * declaration.type.byteCount,
                 tile: tiles[tile].incarnation,
-                dimensions: [
-                    FreeDimension(
-                        count: (part.columns.end - part.columns.start) / size, stride: 1)
-                ]))
+                dimensions: [FreeDimension(count: columns.end - columns.start, stride: 1)]))
     }
 
     private mutating func hbmPattern(
@@ -199,16 +212,14 @@ struct Spiller {
     ) -> UInt32 {
         let declaration = kernel.tiles[tile]
         let size = declaration.type.byteCount
-        let pitch = declaration.bytesPerPartition
+        let columns = elements(part, tile)
+        let pitch = declaration.bytesPerPartition / size
         return addPattern(
             AccessPattern(
                 .hbm, declaration.type, partitionCount: part.rows.end - part.rows.start,
-                offset: (place.row + part.rows.start) * pitch + part.columns.start,
-                tensor: place.tensor, partitionStride: pitch / size,
-                dimensions: [
-                    FreeDimension(
-                        count: (part.columns.end - part.columns.start) / size, stride: 1)
-                ]))
+                offset: ((place.row + part.rows.start) * pitch + columns.start) * size,
+                tensor: place.tensor, partitionStride: pitch,
+                dimensions: [FreeDimension(count: columns.end - columns.start, stride: 1)]))
     }
 
     private mutating func addPattern(_ pattern: AccessPattern) -> UInt32 {

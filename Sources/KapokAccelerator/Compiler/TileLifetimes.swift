@@ -1,6 +1,7 @@
 /// When each tile is in use, in bundles of the kernel's order.
 struct TileLifetimes: Sendable {
-    /// The bundles that touch a tile first and last; `first` is ``unused`` for a tile that none touches.
+    /// The bundles that touch a tile first and last; `first` is ``unused`` for a tile that none
+    /// touches.
     private(set) var first: [Int32]
     private(set) var last: [Int32]
 

@@ -4,8 +4,8 @@ struct TilePlacement: Sendable {
     private(set) var offsets: [Int]
     private(set) var partitions: [Int]
 
-    /// Deals the buffers of each pool to its tiles: a new tile gets the buffer that has been free for
-    /// the longest time, so that tiles wait for others as old as possible.
+    /// Deals the buffers of each pool to its tiles: a new tile gets the buffer that has been free
+    /// for the longest time, so that tiles wait for others as old as possible.
     init(_ pools: [TilePool], lifetimes: TileLifetimes, tileCount: Int) {
         offsets = Array(repeating: 0, count: tileCount)
         partitions = Array(repeating: 0, count: tileCount)

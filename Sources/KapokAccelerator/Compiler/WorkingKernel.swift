@@ -1,7 +1,7 @@
 /// A kernel in the compiler's hands: checked, and cut into bundles.
 ///
-/// A bundle is what stays together in an engine's queue: a `loadStationary` with the `multiplyMoving`
-/// instructions right after it, or a single other instruction.
+/// A bundle is what stays together in an engine's queue: a `loadStationary` with the
+/// `multiplyMoving` instructions right after it, or a single other instruction.
 struct WorkingKernel: Sendable {
     /// Instructions, in an order in which they could be executed one after the other.
     private(set) var instructions: [Instruction] = []
@@ -22,12 +22,12 @@ struct WorkingKernel: Sendable {
     var bundleCount: Int { bundleStart.count - 1 }
 
     /// - Throws: ``CompilerError`` when the record contradicts itself or a tile is read first.
-    init(_ kernel: TracedKernel) throws(CompilerError) {
+    init(_ kernel: TracedKernel, machine: Machine) throws(CompilerError) {
         patterns = kernel.patterns
         tensors = kernel.tensors
         tiles = kernel.tiles
         lines = kernel.lines
-        try KernelCheck(kernel).check()
+        try KernelCheck(kernel, machine: machine).check()
         instructions.reserveCapacity(kernel.instructions.count)
         iterations.reserveCapacity(kernel.instructions.count)
         try takeBundles(of: kernel)
