@@ -175,7 +175,7 @@ let package = Package(
         .testTarget(name: "HouseTests", swiftSettings: strict),
         // The binary under test is found beside the test bundle.
         .testTarget(
-            name: "InteropTests", dependencies: ["kapok"], exclude: ["Clients"],
+            name: "InteropTests", dependencies: ["kapok", "KapokAccelerator"], exclude: ["Clients"],
             swiftSettings: strict),
 
         // Benchmarks
@@ -194,5 +194,9 @@ let package = Package(
         .executableTarget(
             name: "DriveBenchmark", dependencies: ["KapokWorld", "KapokLinux", "KapokDrive"],
             path: "Benchmarks/Drive", swiftSettings: strict),
+        .executableTarget(
+            name: "AcceleratorBenchmark",
+            dependencies: ["KapokWorld", "KapokAccelerator", "CKernels"],
+            path: "Benchmarks/Accelerator", swiftSettings: strict),
     ]
 )

@@ -10,5 +10,8 @@ struct Kapok: AsyncParsableCommand {
             Start with `kapok up`: it makes a region in ~/.kapok and prints how to reach it.
             """,
         version: "0.1.0",
-        subcommands: [UpCommand.self, StoreCommand.self, BenchCommand.self, SimulateCommand.self])
+        subcommands: [
+            UpCommand.self, StoreCommand.self, KernelCommand.self, ChipCommand.self,
+            BenchCommand.self, SimulateCommand.self,
+        ])
 }
