@@ -147,6 +147,32 @@ struct CheckerMemoryTests {
         #expect(refused > 200)
     }
 
+    @Test("any two flags and any operands on any opcode are judged without a crash")
+    func combinations() throws {
+        var program = try CheckerText.program("vector.tensorCopy a[0:1, 0:8] <- b[0:1, 0:8]")
+        var flags: Set<UInt16> = [0]
+        for first in 0..<10 { for second in 0..<10 { flags.insert(1 << first | 1 << second) } }
+        for opcode in Opcode.allCases {
+            for flag in flags.sorted() {
+                for operands in 0..<16 {
+                    func operand(_ bit: Int) -> UInt32 {
+                        operands >> bit & 1 == 1 ? UInt32(bit % 2) : Instruction.noPattern
+                    }
+                    var one = Instruction(opcode, on: OpcodeRules.of(opcode).engines[0])
+                    one.flags = InstructionFlags(rawValue: flag)
+                    one.destination = operand(0)
+                    one.source0 = operand(1)
+                    one.source1 = operand(2)
+                    one.source2 = operand(3)
+                    program.instructions.append(one)
+                }
+            }
+        }
+        let found = ProgramValidator.validate(program, try Machine(.trainium2))
+        #expect(program.instructions.count == 1 + Opcode.allCases.count * 56 * 16)
+        #expect(Set(found.map(\.rule)).isSuperset(of: [.operand, .shape, .type]))
+    }
+
     @Test("a pattern of too many pieces is not expanded: a warning says what was not looked at")
     func tooManyPieces() throws {
         var program = Program(name: "k", machine: "trn2")

@@ -85,6 +85,13 @@ struct KirTextTests {
         #expect(KirText.print(try KirText.parse(Self.example)) == Self.example)
     }
 
+    @Test("line ends of other systems, tabs and comments make no difference")
+    func whiteSpace() throws {
+        let windows = Self.example.split(separator: "\n", omittingEmptySubsequences: false)
+            .map { "\t" + $0.replacing(" ", with: "  ") + " // comment\r" }.joined(separator: "\n")
+        #expect(try KirText.parse(windows) == KirText.parse(Self.example))
+    }
+
     @Test("faults are told with line, column and what to write instead")
     func faults() {
         let faults: [(text: String, line: Int, column: Int, says: String)] = [

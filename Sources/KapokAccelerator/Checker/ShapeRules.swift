@@ -2,14 +2,16 @@
 struct ShapeRules {
     private let program: Program
     private let machine: Machine
-    private let one: Instruction
+    private var one: Instruction
     private let index: Int
 
     /// - Parameter one: with all operands that its opcode asks for.
     init(_ program: Program, _ machine: Machine, _ one: Instruction, _ index: Int) {
         self.program = program
         self.machine = machine
+        // A flag that means nothing to the opcode is told elsewhere, and asks for no operand.
         self.one = one
+        self.one.flags.formIntersection(OpcodeRules.of(one.opcode).flags)
         self.index = index
     }
 
@@ -201,8 +203,7 @@ struct ShapeRules {
         switch one.opcode {
         case .tensorTensor, .scalarTensorTensor, .tensorTensorScan, .copyPredicated:
             require(source1, "source1", partitions, elements, &collector)
-            // The flag means nothing to the others, which is told elsewhere.
-            if OpcodeRules.operands(of: one).source2 {
+            if one.flags.contains(.scalar0) {
                 require(source2, "source2", partitions, 1, why: whyScalar, &collector)
             }
         case .tensorScalar, .activation:
