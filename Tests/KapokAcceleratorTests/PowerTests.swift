@@ -246,7 +246,9 @@ struct PowerLoopTests {
                 power.amperes(of: instruction.unit)
                 * Double(timeline.busyEnd[index] - timeline.start[index])
         }
-        let drawn = waveform.amperes.reduce(0) { $0 + ($1 - power.idle) * 24 }
+        let drawn = (0..<waveform.count).reduce(0) {
+            $0 + (waveform.amperes($1, share: 1) - power.idle) * 24
+        }
         #expect(abs(drawn - expected) < 1e-6 * expected)
     }
 
@@ -284,6 +286,40 @@ struct PowerLoopTests {
         let options = SimulationOptions(recording: .makespan, throttle: report.throttle)
         let again = try Simulator(machine: machine).run(program, options: options)
         #expect(again.makespan == report.makespan)
+    }
+
+    @Test("rounds that start from a checkpoint come to what one from the beginning comes to")
+    func checkpoints() throws {
+        let program = program(multiplications: 80, bursts: 6)
+        let report = try run(.besidePackage, program)
+        let options = SimulationOptions(recording: .everything, throttle: report.throttle)
+        let timeline = try Simulator(machine: machine).run(program, options: options).timeline
+        let waveform = try ActivityWaveform(
+            timeline, of: program, power: .illustrative, windowTicks: 24)
+        #expect(waveform.count > 4096)
+        let policy = ThrottlePolicy.illustrative
+        let search = BurstSearch(
+            waveform, power: .illustrative, lookback: Int(policy.lookback / 5),
+            response: Int(policy.response / 5))
+        var observer = SupplyObserver(
+            .besidePackage, .illustrative, policy, windowNanoseconds: 5)
+        while observer.window < waveform.count { observer.advance(waveform, search) }
+        #expect(observer.throttle == report.throttle && observer.droops == report.droops)
+        #expect(observer.minimumVolts == report.minimumVolts)
+        #expect(observer.curve.points == report.curve)
+    }
+
+    @Test("two throttles are the same until the first thing in which they differ")
+    func commonTicks() {
+        let a = ThrottleInterval(start: 10, end: 20, allowed: 1, outOf: 2, culprit: 0)
+        var longer = a
+        longer.end = 30
+        var other = a
+        other.culprit = 1
+        #expect(PowerLoop.commonTicks([a], [a]) == .max)
+        #expect(PowerLoop.commonTicks([a], [longer]) == 20)
+        #expect(PowerLoop.commonTicks([a], [other]) == 10)
+        #expect(PowerLoop.commonTicks([], [a]) == 10)
     }
 
     @Test("ramping the activity keeps the voltage up and fires no detector")

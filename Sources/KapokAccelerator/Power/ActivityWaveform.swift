@@ -1,13 +1,24 @@
-/// The current of a run, in windows of equal length.
+/// The current of a run, in windows of equal length, as if nothing held the tensor engine back:
+/// what it draws while it is throttled follows from its share of the time.
 public struct ActivityWaveform: Sendable {
     /// Ticks of a window.
     public let windowTicks: Int64
-    /// Mean amperes in each window.
-    public internal(set) var amperes: [Double]
+    /// Mean amperes in each window of everything but the tensor engine.
+    public let otherAmperes: [Double]
+    /// Mean amperes in each window of the tensor engine at full speed.
+    public let tensorAmperes: [Double]
     /// For each window, whether the tensor engine loaded or multiplied in it.
     let tensorWorks: [Bool]
     /// Everything that draws current, by its start.
     let activities: [Activity]
+
+    /// Windows.
+    public var count: Int { otherAmperes.count }
+
+    /// What is drawn in a window in which the tensor engine may work a share of the time.
+    func amperes(_ window: Int, share: Double) -> Double {
+        otherAmperes[window] + tensorAmperes[window] * share
+    }
 
     /// Something busy.
     struct Activity: Hashable, Sendable {
@@ -20,13 +31,9 @@ public struct ActivityWaveform: Sendable {
     /// Windows at most: some seconds of computing.
     public static let largestCount = 8_000_000
 
-    /// - Parameters:
-    ///   - throttle: what the run was held back by: in it, the tensor engine draws its current only
-    ///     in the part of the time in which it is allowed to work.
     /// - Throws: ``PowerError/tooLong(windows:limit:)``.
     public init(
-        _ timeline: Timeline, of program: Program, power: EnginePower, windowTicks: Int64,
-        throttle: [ThrottleInterval] = []
+        _ timeline: Timeline, of program: Program, power: EnginePower, windowTicks: Int64
     ) throws(PowerError) {
         let count = timeline.makespan / windowTicks + 1
         guard count <= Self.largestCount else {
@@ -34,19 +41,24 @@ public struct ActivityWaveform: Sendable {
         }
         self.windowTicks = windowTicks
         activities = Self.activities(timeline, program)
-        var amperes = [Double](repeating: power.idle, count: Int(count))
-        var tensorWorks = [Bool](repeating: false, count: Int(count))
-        let shares = Self.shares(throttle, windowTicks: windowTicks, count: Int(count))
+        var other = [Double](repeating: power.idle, count: Int(count))
+        var tensor = [Double](repeating: 0, count: Int(count))
+        var works = [Bool](repeating: false, count: Int(count))
         for activity in activities {
             let more = power.amperes(of: activity.unit)
             let isTensor = activity.unit <= .tensorMultiply
             Self.forEachWindow(activity, windowTicks, Int(count)) { window, part in
-                amperes[window] += more * part * (isTensor ? shares?[window] ?? 1 : 1)
-                if isTensor { tensorWorks[window] = true }
+                if isTensor {
+                    tensor[window] += more * part
+                    works[window] = true
+                } else {
+                    other[window] += more * part
+                }
             }
         }
-        self.amperes = amperes
-        self.tensorWorks = tensorWorks
+        otherAmperes = other
+        tensorAmperes = tensor
+        tensorWorks = works
     }
 
     /// Busy times of the engines' units and segments of the DMA engines, by start.
@@ -73,23 +85,6 @@ public struct ActivityWaveform: Sendable {
             ($0.start, $0.unit, $0.instruction) < ($1.start, $1.unit, $1.instruction)
         }
         return activities
-    }
-
-    /// The share of its time that the tensor engine may work, for each window; nil when always.
-    private static func shares(
-        _ throttle: [ThrottleInterval], windowTicks: Int64, count: Int
-    ) -> [Double]? {
-        guard !throttle.isEmpty else { return nil }
-        var shares = [Double](repeating: 1, count: count)
-        for interval in throttle {
-            let held = 1 - Double(interval.allowed) / Double(interval.outOf)
-            let activity = Activity(
-                start: interval.start, end: interval.end, instruction: 0, unit: .tensorMultiply)
-            forEachWindow(activity, windowTicks, count) { window, part in
-                shares[window] -= held * part
-            }
-        }
-        return shares
     }
 
     /// The windows that something covers, each with the part that is covered.

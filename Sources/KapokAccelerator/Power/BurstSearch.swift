@@ -27,22 +27,26 @@ struct BurstSearch: Sendable {
     /// The largest rise of the current from the lookback before `window` until a throttle takes
     /// effect.
     ///
-    /// Of the instructions that started during the rise, the one that has drawn the most charge
-    /// since is named; when none started, the one among those at work that draws the most.
-    func burst(before window: Int) -> Burst {
+    /// The unit that added most to the current at its highest is to blame, and of its instructions
+    /// the first one since it last paused; when none started during the rise, the one among those
+    /// at work that draws the most.
+    ///
+    /// - Parameter shares: of the time, in which the tensor engine was allowed to work.
+    func burst(before window: Int, shares: RecentShares) -> Burst {
         let first = max(0, window - lookback)
-        var low = first
+        let last = max(window, min(window + response - 1, waveform.count - 1))
+        var low = (window: first, amperes: Double.infinity)
         var best = (from: first, to: window, rise: 0.0)
-        let last = max(window, min(window + response - 1, waveform.amperes.count - 1))
         for index in first...last {
-            if waveform.amperes[index] < waveform.amperes[low] { low = index }
-            let rise = waveform.amperes[index] - waveform.amperes[low]
-            if rise > best.rise { best = (low, index, rise) }
+            let amperes = waveform.amperes(index, share: shares[index])
+            if amperes < low.amperes { low = (index, amperes) }
+            if amperes - low.amperes > best.rise {
+                best = (low.window, index, amperes - low.amperes)
+            }
         }
         let from = Int64(best.from) * waveform.windowTicks
         let to = Int64(best.to + 1) * waveform.windowTicks
-        let now = Int64(last + 1) * waveform.windowTicks
-        let culprit = heaviest(from: from, to: to, now: now) ?? heaviestAtWork(until: to)
+        let culprit = firstOfHeaviestUnit(from: from, to: to) ?? heaviestAtWork(until: to)
         return Burst(
             instruction: culprit?.instruction ?? ThrottleInterval.noCulprit,
             start: culprit?.start ?? from, rise: best.rise)
@@ -61,17 +65,25 @@ struct BurstSearch: Sendable {
         return ThrottleInterval.noCulprit
     }
 
-    private func heaviest(from: Int64, to: Int64, now: Int64) -> ActivityWaveform.Activity? {
-        var best: ActivityWaveform.Activity?
-        var bestCharge = 0.0
+    private func firstOfHeaviestUnit(from: Int64, to: Int64) -> ActivityWaveform.Activity? {
+        var charges = [Double](repeating: 0, count: 256)
+        var firsts = [ActivityWaveform.Activity?](repeating: nil, count: 256)
+        var ends = [Int64](repeating: 0, count: 256)
+        var heaviest: Int?
         var index = firstIndex(startingAtOrAfter: from)
         while index < waveform.activities.count, waveform.activities[index].start < to {
             let activity = waveform.activities[index]
-            let charge = charge(of: activity, until: now)
-            if charge > bestCharge { (best, bestCharge) = (activity, charge) }
+            let unit = Int(activity.unit.rawValue)
+            if firsts[unit] == nil || activity.start > ends[unit] + waveform.windowTicks {
+                firsts[unit] = activity
+            }
+            ends[unit] = activity.end
+            let atPeak = min(activity.end, to) - max(activity.start, to - waveform.windowTicks)
+            charges[unit] += power.amperes(of: activity.unit) * Double(max(0, atPeak))
+            if charges[unit] > (heaviest.map { charges[$0] } ?? 0) { heaviest = unit }
             index += 1
         }
-        return best
+        return heaviest.flatMap { firsts[$0] }
     }
 
     private func heaviestAtWork(until time: Int64) -> ActivityWaveform.Activity? {
@@ -81,10 +93,6 @@ struct BurstSearch: Sendable {
         return atWork.max { power.amperes(of: $0.unit) < power.amperes(of: $1.unit) }
     }
 
-    private func charge(of activity: ActivityWaveform.Activity, until now: Int64) -> Double {
-        power.amperes(of: activity.unit) * Double(min(activity.end, now) - activity.start)
-    }
-
     private func firstIndex(startingAtOrAfter time: Int64) -> Int {
         var (low, high) = (0, waveform.activities.count)
         while low < high {
@@ -92,6 +100,26 @@ struct BurstSearch: Sendable {
             if waveform.activities[middle].start < time { low = middle + 1 } else { high = middle }
         }
         return low
+    }
+}
+
+/// Shares of the time in which the tensor engine was allowed to work, in the last windows.
+struct RecentShares: Sendable {
+    private var values: [Double]
+    private var latest = -1
+
+    /// - Parameter count: windows that are remembered.
+    init(count: Int) { values = Array(repeating: 1, count: max(1, count)) }
+
+    /// Adds the next window's.
+    mutating func append(_ share: Double) {
+        latest += 1
+        values[latest % values.count] = share
+    }
+
+    /// That of a window; of one to come, the latest.
+    subscript(window: Int) -> Double {
+        latest < 0 ? 1 : values[min(window, latest) % values.count]
     }
 }
 

@@ -15,8 +15,6 @@ public struct PowerLoop: Sendable {
 
     /// Rounds at most.
     public static let largestRounds = 100
-    /// Steps of the network in a window.
-    private static let stepsPerWindow = 2
 
     /// - Throws: ``PowerError/invalid(_:)`` when network or policy make no sense.
     public init(
@@ -44,31 +42,46 @@ public struct PowerLoop: Sendable {
         simulate: (_ throttle: [ThrottleInterval]) throws -> Timeline
     ) throws -> PowerReport {
         let windowTicks = max(1, machine.ticks(nanoseconds: windowNanoseconds))
+        let window = machine.nanoseconds(ticks: windowTicks)
         var throttle: [ThrottleInterval] = []
         var timeline = try simulate(throttle)
         let freeMakespan = timeline.makespan
-        var freeMinimum: Double?
+        var checkpoints = [SupplyObserver(network, power, policy, windowNanoseconds: window)]
         for round in 1... {
             let waveform = try ActivityWaveform(
-                timeline, of: program, power: power, windowTicks: windowTicks, throttle: throttle)
-            let observation = observe(
-                waveform, windowNanoseconds: machine.nanoseconds(ticks: windowTicks))
-            let minimum = freeMinimum ?? observation.minimumVolts
-            freeMinimum = minimum
-            let isSettled = observation.throttle == throttle
+                timeline, of: program, power: power, windowTicks: windowTicks)
+            let observer = observe(waveform, &checkpoints, windowNanoseconds: window)
+            let isSettled = observer.throttle == throttle
             if isSettled || round == Self.largestRounds {
                 return PowerReport(
                     network: network, freeMakespan: freeMakespan, makespan: timeline.makespan,
-                    freeMinimumVolts: minimum, minimumVolts: observation.minimumVolts,
+                    minimumVolts: observer.minimumVolts,
                     throttledShare: Double(throttle.reduce(0) { $0 + $1.end - $1.start })
                         / Double(max(1, timeline.makespan)), throttle: throttle,
-                    droops: observation.droops, curve: observation.curve, rounds: round,
+                    droops: observer.droops, curve: observer.curve.points, rounds: round,
                     isSettled: isSettled)
             }
-            throttle = observation.throttle
+            let same = Self.commonTicks(throttle, observer.throttle) / windowTicks
+            let unsure = response(windowNanoseconds: window) + 1
+            while checkpoints.count > 1, checkpoints[checkpoints.count - 1].window + unsure > same {
+                checkpoints.removeLast()
+            }
+            throttle = observer.throttle
             timeline = try simulate(throttle)
         }
         preconditionFailure("the loop returns")
+    }
+
+    /// How long two throttles are the same: until then, so are runs and voltages.
+    static func commonTicks(_ a: [ThrottleInterval], _ b: [ThrottleInterval]) -> Int64 {
+        for (one, other) in zip(a, b) where one != other {
+            guard one.start == other.start, one.allowed == other.allowed,
+                one.culprit == other.culprit
+            else { return min(one.start, other.start) }
+            return min(one.end, other.end)
+        }
+        guard a.count != b.count else { return .max }
+        return (a.count < b.count ? b[a.count] : a[b.count]).start
     }
 
     /// The same with the simulator of one core, all cores of the chip running in step.
@@ -82,89 +95,24 @@ public struct PowerLoop: Sendable {
         }
     }
 
-    /// What a run's voltage leads to.
-    private struct Observation {
-        var throttle: [ThrottleInterval] = []
-        var droops: [SupplyDroop] = []
-        var minimumVolts = Double.infinity
-        var curve: [SupplyPoint] = []
+    private func response(windowNanoseconds: Double) -> Int {
+        Int((policy.response / windowNanoseconds).rounded(.up))
     }
 
-    private func observe(_ waveform: ActivityWaveform, windowNanoseconds: Double) -> Observation {
+    /// Observes a run from the last checkpoint to its end, and leaves checkpoints on the way.
+    private func observe(
+        _ waveform: ActivityWaveform, _ checkpoints: inout [SupplyObserver],
+        windowNanoseconds: Double
+    ) -> SupplyObserver {
         let search = BurstSearch(
             waveform, power: power, lookback: Int(policy.lookback / windowNanoseconds),
-            response: Int((policy.response / windowNanoseconds).rounded(.up)))
-        var supply = SupplySimulation(
-            network, step: windowNanoseconds / Double(Self.stepsPerWindow), idleAmperes: power.idle)
-        var controller = ThrottleController(
-            policy, voltage: network.voltage, windowNanoseconds: windowNanoseconds)
-        var curve = SupplyCurve(windowNanoseconds: windowNanoseconds)
-        var observation = Observation()
-        var culprit = ThrottleInterval.noCulprit
-        var droopCulprit = ThrottleInterval.noCulprit
-        var allowed = controller.allowedParts(after: -1)
-        for window in waveform.amperes.indices {
-            let isWorking = waveform.tensorWorks[window]
-            let volts = Self.pass(&supply, toAmperes: waveform.amperes[window])
-            observation.minimumVolts = min(observation.minimumVolts, volts)
-            curve.add(
-                volts: volts, amperes: waveform.amperes[window],
-                share: Double(allowed) / Double(policy.parts))
-            let outcome = controller.note(window: window, volts: volts, isWorking: isWorking)
-            if outcome.rampBegan { culprit = search.firstTensorInstruction(in: window) }
-            if allowed < policy.parts, isWorking {
-                Self.extend(
-                    &observation.throttle, window: window, ticks: waveform.windowTicks,
-                    allowed: allowed, outOf: policy.parts, culprit: culprit)
-            }
-            if outcome.fired {
-                let burst = search.burst(before: window)
-                droopCulprit = burst.instruction
-                observation.droops.append(
-                    SupplyDroop(
-                        time: Int64(window + 1) * waveform.windowTicks, minimumVolts: volts,
-                        culprit: burst.instruction, burstStart: burst.start, rise: burst.rise))
-            } else if controller.isReacting,
-                let last = observation.droops.indices.last
-            {
-                observation.droops[last].minimumVolts = min(
-                    observation.droops[last].minimumVolts, volts)
-            }
-            if controller.isThrottling { culprit = droopCulprit }
-            allowed = controller.allowedParts(after: window)
+            response: response(windowNanoseconds: windowNanoseconds))
+        let spacing = max(1024, waveform.count / 64)
+        var observer = checkpoints[checkpoints.count - 1]
+        while observer.window < waveform.count {
+            observer.advance(waveform, search)
+            if observer.window % spacing == 0 { checkpoints.append(observer) }
         }
-        observation.curve = curve.points
-        return observation
-    }
-
-    /// Lets a window pass; the lowest voltage in it.
-    private static func pass(_ supply: inout SupplySimulation, toAmperes amperes: Double) -> Double
-    {
-        let before = supply.amperes
-        var lowest = Double.infinity
-        for step in 1...stepsPerWindow {
-            let share = Double(step) / Double(stepsPerWindow)
-            supply.advance(toAmperes: before + (amperes - before) * share)
-            lowest = min(lowest, supply.dieVoltage)
-        }
-        return lowest
-    }
-
-    /// Adds a window to the throttle, to its last interval if that goes on.
-    private static func extend(
-        _ throttle: inout [ThrottleInterval], window: Int, ticks: Int64, allowed: Int, outOf: Int,
-        culprit: UInt32
-    ) {
-        let start = Int64(window) * ticks
-        if let last = throttle.last, last.end == start, last.allowed == allowed,
-            last.culprit == culprit
-        {
-            throttle[throttle.count - 1].end = start + ticks
-        } else {
-            throttle.append(
-                ThrottleInterval(
-                    start: start, end: start + ticks, allowed: allowed, outOf: outOf,
-                    culprit: culprit))
-        }
+        return observer
     }
 }

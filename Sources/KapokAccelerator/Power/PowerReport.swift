@@ -5,8 +5,7 @@ public struct PowerReport: Sendable {
     /// Ticks of the run if the supply held, and as it is.
     public var freeMakespan: Int64
     public var makespan: Int64
-    /// The lowest voltage of the die if nothing reacted to it, and as it is.
-    public var freeMinimumVolts: Double
+    /// The lowest voltage of the die.
     public var minimumVolts: Double
     /// Share of the time in which the tensor engine was held back.
     public var throttledShare: Double
