@@ -21,6 +21,7 @@ enum TraceExport {
             guard let file = fopen(path, "wb") else { throw TraceExportError.cannotWrite(path) }
             var bytes = 0
             let clock = ContinuousClock()
+            let processorTime = Self.processorSeconds()
             let time = try clock.measure {
                 try PerfettoTrace.write(profile, options: options) { block in
                     guard fwrite(block, 1, block.count, file) == block.count else {
@@ -31,14 +32,22 @@ enum TraceExport {
                 guard fclose(file) == 0 else { throw TraceExportError.cannotWrite(path) }
             }
             let seconds = time / .seconds(1)
+            let processor = Self.processorSeconds() - processorTime
             let perSlice = Double(bytes) / Double(count)
             let isMet = seconds < maximumSeconds && perSlice <= maximumBytesPerSlice
             print(
-                "trace export: \(count) slices, \(threads) threads, \(seconds) s, \(perSlice)"
-                    + " bytes a slice (bars: \(maximumSeconds) s, \(maximumBytesPerSlice)):"
-                    + " \(isMet ? "met" : "MISSED")")
+                "trace export: \(count) slices, \(threads) threads, \(rounded(seconds)) s"
+                    + " (\(rounded(processor)) s of processor), \(rounded(perSlice)) bytes a slice;"
+                    + " bars: \(maximumSeconds) s on an idle machine, \(maximumBytesPerSlice)"
+                    + " bytes: \(isMet ? "met" : "MISSED")")
         }
     }
+
+    private static func rounded(_ value: Double) -> Double { (value * 100).rounded() / 100 }
+
+    /// What all threads of this process used of processors: on a busy machine it says more than
+    /// time.
+    private static func processorSeconds() -> Double { Double(clock()) / Double(CLOCKS_PER_SEC) }
 }
 
 /// Why the export could not be measured.

@@ -5,6 +5,10 @@ struct TracePlan: Sendable {
     private(set) var lanes: [TraceLane] = []
     /// Indices of instructions, those of each unit together, in order.
     private let instructionsByUnit: [UInt32]
+    /// Opcode and source line of each instruction: rows pick them in an order of their own, and the
+    /// records of a large program do not fit into the cache.
+    private let opcodes: [UInt8]
+    private let lines: [UInt32]
     /// Where arrows begin and end; nil when none are wanted.
     let flows: TraceFlows?
     let options: PerfettoTrace.Options
@@ -23,14 +27,23 @@ struct TracePlan: Sendable {
 
         let instructions = profile.program.instructions
         var start = [Int](repeating: 0, count: Unit.engineUnitCount + 1)
-        for instruction in instructions { start[Int(instruction.unit.rawValue) + 1] += 1 }
+        var units = [UInt8](repeating: 0, count: instructions.count)
+        var opcodes = units
+        var lines = [UInt32](repeating: 0, count: instructions.count)
+        for (index, instruction) in instructions.enumerated() {
+            units[index] = instruction.unit.rawValue
+            opcodes[index] = instruction.opcode.rawValue
+            lines[index] = instruction.line
+            start[Int(instruction.unit.rawValue) + 1] += 1
+        }
+        self.opcodes = opcodes
+        self.lines = lines
         for unit in 0..<Unit.engineUnitCount { start[unit + 1] += start[unit] }
         var next = start
         var byUnit = [UInt32](repeating: 0, count: instructions.count)
-        for (index, instruction) in instructions.enumerated() {
-            let unit = Int(instruction.unit.rawValue)
-            byUnit[next[unit]] = UInt32(index)
-            next[unit] += 1
+        for (index, unit) in units.enumerated() {
+            byUnit[next[Int(unit)]] = UInt32(index)
+            next[Int(unit)] += 1
         }
         instructionsByUnit = byUnit
         addLanes(instructionStart: start)
@@ -100,11 +113,9 @@ struct TracePlan: Sendable {
         case .instructions(let first):
             let number = instructionsByUnit[first + index]
             let place = Int(number)
-            let instruction = profile.program.instructions[place]
             return TraceSlice(
                 start: profile.timeline.start[place], end: profile.timeline.busyEnd[place],
-                key: instruction.opcode.rawValue, instruction: number, line: instruction.line,
-                isShared: false)
+                key: opcodes[place], instruction: number, line: lines[place], isShared: false)
         case .stalls(let first):
             let stall = profile.stalls[first + index]
             return TraceSlice(
@@ -112,10 +123,10 @@ struct TracePlan: Sendable {
                 instruction: stall.culprit, line: 0, isShared: stall.isShared)
         case .segments(let first):
             let segment = profile.timeline.segments[first + index]
-            let instruction = profile.program.instructions[Int(segment.instruction)]
+            let place = Int(segment.instruction)
             return TraceSlice(
-                start: segment.start, end: segment.end, key: instruction.opcode.rawValue,
-                instruction: segment.instruction, line: instruction.line, isShared: false)
+                start: segment.start, end: segment.end, key: opcodes[place],
+                instruction: segment.instruction, line: lines[place], isShared: false)
         }
     }
 }

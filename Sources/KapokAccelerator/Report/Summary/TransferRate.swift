@@ -18,10 +18,16 @@ struct TransferRate: Hashable, Sendable {
         for segment in timeline.segments {
             moving[Int(segment.instruction)] += segment.end - segment.start
         }
+        var bytesPerTick = [Double](repeating: 0, count: moving.count)
+        for transfer in timeline.transfers {
+            let instruction = Int(transfer.instruction)
+            guard moving[instruction] > 0 else { continue }
+            bytesPerTick[instruction] =
+                Double(profile.program.transferBytes(of: instruction))
+                / Double(moving[instruction])
+        }
         for segment in timeline.segments where segment.end > segment.start {
-            let instruction = Int(segment.instruction)
-            let total = Double(profile.program.transferBytes(of: instruction))
-            add(segment, bytesPerTick: total / Double(moving[instruction]))
+            add(segment, bytesPerTick: bytesPerTick[Int(segment.instruction)])
         }
     }
 
