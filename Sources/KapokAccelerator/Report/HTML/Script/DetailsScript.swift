@@ -258,7 +258,7 @@ extension ReportScript {
               bar.append(piece(sums[reason] / whole, palette.reasons[reason],
                 `${words.reason(reason)} ${words.percent(sums[reason], whole)}`));
             }
-            const most = reasons.slice(0, 2).map((reason) =>
+            const most = reasons.sort((a, b) => sums[b] - sums[a]).slice(0, 2).map((reason) =>
               `${words.reason(reason)} ${words.percent(sums[reason], whole)}`).join(", ");
             return element("div", "unit",
               element("div", "unit-name", element("b", "", name),

@@ -114,7 +114,8 @@ extension ReportScript {
           }
 
           showAround({ from, to }) {
-            this.timeline.view.show(from - 3 * (to - from), to + 3 * (to - from));
+            const room = 8 * (to - from);
+            this.timeline.view.show(from - room, to + room);
           }
 
           /** Moves as little as it can to show a thing; zooms in when it would be too thin. */

@@ -82,8 +82,8 @@ extension ReportScript {
                 bar.append(piece(ticks / model.makespan, palette.reasons[reason],
                   `${words.reason(reason)} ${words.time(ticks)}, ${words.percent(ticks)}`));
               }
-              const most = reasons.slice(0, 3).map(({ ticks, reason }) =>
-                element("span", "reason", this.swatch(reason),
+              const most = reasons.sort((a, b) => b.ticks - a.ticks).slice(0, 3)
+                .map(({ ticks, reason }) => element("span", "reason", this.swatch(reason),
                   `${words.reason(reason)} ${words.percent(ticks)}`));
               return element("tr", "",
                 element("td", "", element("b", "", name)),
