@@ -6,7 +6,7 @@ struct ChipCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chip",
         abstract: "Look at the chip: its figures, its systolic array, its power, its package.",
-        subcommands: [Describe.self, Systolic.self])
+        subcommands: [Describe.self, Systolic.self, Power.self, Package.self])
 }
 
 /// How `kapok chip` prints and writes.

@@ -12,10 +12,10 @@ extension ChipCommand {
             commandName: "systolic",
             abstract: "Say how long a matrix multiplication takes on a systolic array by itself.",
             discussion: """
-                C (M x N) = A (M x K) times B (K x N). Memory is not modelled: operands are there \
-                when the array wants them. The mode `scalesim` counts as SCALE-Sim 3 does, `serial` \
-                and `background` as hardware whose results leave through a register, with the \
-                loading of the next matrix beside or behind the computing.
+                C (M x N) = A (M x K) times B (K x N). Memory is not modelled: operands are \
+                there when the array wants them. The mode `scalesim` counts as SCALE-Sim 3 does; \
+                `serial` and `background` count as hardware whose results leave through a \
+                register, and which loads the next matrix after or during the computing.
                 """)
 
         @Option(help: "Rows of A and C.")
