@@ -40,7 +40,10 @@ struct SimulationCore<Detail: SimulationDetail>: ~Copyable {
     let pending: FlatBuffer<PendingTransfer>
     var unusedPending = SimulationPlan.none
     var pendingTouched: UInt32 = 0
+    /// When each DMA engine is free; when all are at the same time, only that time is kept.
     let engineFree: FlatBuffer<Int64>
+    var areEnginesLevel = true
+    var levelFree: Int64 = 0
     let ringEnd: FlatBuffer<Int64>
     var transfersTriggered = 0
     var nextEngine = 0

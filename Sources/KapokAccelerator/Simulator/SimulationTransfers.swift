@@ -88,9 +88,27 @@ extension SimulationCore {
     /// Deals a transfer's packets to the DMA engines in turn.
     ///
     /// - Returns: when the first engine began and the last one ended.
+    @inline(__always)
     private mutating func occupyEngines(_ step: PlannedStep, ready: Int64) -> (Int64, Int64) {
         let cost = plan.costs.entries[Int(step.cost)]
+        let isEven = cost.enginesWithMore == 0 && cost.packets > 0
+        if !Detail.isDetailed, isEven, areEnginesLevel {
+            // As if there were one engine; the order of the next transfer's packets is the same.
+            let begin = max(ready, levelFree)
+            levelFree = begin &+ cost.ticksWithFewer
+            if levelFree >= SimulationPlan.timeLimit { fail(.tooLong) }
+            return (begin, levelFree)
+        }
+        return dealPackets(step, cost, ready: ready)
+    }
+
+    private mutating func dealPackets(
+        _ step: PlannedStep, _ cost: SimulatedCost, ready: Int64
+    ) -> (Int64, Int64) {
         let count = engineFree.count
+        if areEnginesLevel {
+            for engine in 0..<count { engineFree[engine] = levelFree }
+        }
         let more = Int(cost.enginesWithMore)
         // With fewer packets than engines the others get nothing.
         let used = cost.packets >= Int64(count) ? count : more
@@ -101,7 +119,7 @@ extension SimulationCore {
         for turn in 0..<used {
             let ticks = turn < more ? cost.ticksWithMore : cost.ticksWithFewer
             let begin = isFree ? ready : max(ready, engineFree[engine])
-            let stop = begin + (isGone ? 0 : ticks)
+            let stop = begin &+ (isGone ? 0 : ticks)
             engineFree[engine] = stop
             start = min(start, begin)
             end = max(end, stop)
@@ -114,6 +132,8 @@ extension SimulationCore {
         }
         nextEngine += more
         if nextEngine >= count { nextEngine -= count }
+        levelFree = engineFree[0]
+        areEnginesLevel = (1..<count).allSatisfy { engineFree[$0] == levelFree }
         if end >= SimulationPlan.timeLimit { fail(.tooLong) }
         return (min(start, end), end)
     }
