@@ -33,6 +33,7 @@ public struct PackageInputs: Hashable, Codable, Sendable {
 
     public init() { ranges = Parameter.allCases.map(\.usual) }
 
+    /// The range of a parameter.
     public subscript(_ parameter: Parameter) -> ValueRange {
         get { ranges[parameter.index] }
         set { ranges[parameter.index] = newValue }

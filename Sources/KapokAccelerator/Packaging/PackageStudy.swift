@@ -15,7 +15,7 @@ public struct PackageStudy: Sendable {
     public let reticleShare: Double
     public let interposerShare: Double
 
-    /// A result.
+    /// What results.
     public enum Quantity: String, CaseIterable, Codable, Sendable {
         case grossDies
         case poissonYield
@@ -60,6 +60,7 @@ public struct PackageStudy: Sendable {
         interposerShare = Double(interposer) / Double(samples)
     }
 
+    /// A result.
     public subscript(_ quantity: Quantity) -> Percentiles {
         results[Quantity.allCases.firstIndex(of: quantity) ?? 0]
     }
@@ -106,6 +107,7 @@ public struct PackageError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// Values below which 10, 50 and 90 % of the draws lie.
 public struct Percentiles: Hashable, Codable, Sendable {
+    /// The value below which as many per cent lie as the name says.
     public var p10: Double
     public var p50: Double
     public var p90: Double

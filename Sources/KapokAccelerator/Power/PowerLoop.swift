@@ -47,7 +47,8 @@ public struct PowerLoop: Sendable {
         var timeline = try simulate(throttle)
         let freeMakespan = timeline.makespan
         var checkpoints = [SupplyObserver(network, power, policy, windowNanoseconds: window)]
-        for round in 1... {
+        var round = 1
+        while true {
             let waveform = try ActivityWaveform(
                 timeline, of: program, power: power, windowTicks: windowTicks)
             let observer = observe(waveform, &checkpoints, windowNanoseconds: window)
@@ -68,8 +69,8 @@ public struct PowerLoop: Sendable {
             }
             throttle = observer.throttle
             timeline = try simulate(throttle)
+            round += 1
         }
-        preconditionFailure("the loop returns")
     }
 
     /// How long two throttles are the same: until then, so are runs and voltages.

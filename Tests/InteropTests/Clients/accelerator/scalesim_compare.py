@@ -1,5 +1,5 @@
-"""`kapok chip systolic` against SCALE-Sim 3: total cycles, utilisation, mapping efficiency and operand
-reads of random matrix products, for three dataflows on arrays of several sizes.
+"""`kapok chip systolic` against SCALE-Sim 3: total cycles, utilisation, mapping efficiency and
+operand reads of random matrix products, for three dataflows on arrays of several sizes.
 
 Runs in an environment of its own that has scalesim (with NumPy 1 and pandas 2). SCALE-Sim runs with
 memories so large that nothing stalls: then its total cycles are compute cycles.
@@ -84,8 +84,9 @@ def simulate(job):
 def kapok(job):
     rows, columns, dataflow, (m, k, n) = job
     output = subprocess.run(
-        [os.environ["KAPOK_BINARY"], "chip", "systolic", "--m", str(m), "--k", str(k), "--n", str(n),
-         "--array", f"{rows}x{columns}", "--dataflow", dataflow, "--json"],
+        [os.environ["KAPOK_BINARY"], "chip", "systolic",
+         "--m", str(m), "--k", str(k), "--n", str(n), "--array", f"{rows}x{columns}",
+         "--dataflow", dataflow, "--json"],
         check=True, capture_output=True, text=True, timeout=60).stdout
     return json.loads(output)
 

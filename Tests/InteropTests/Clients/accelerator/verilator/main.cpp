@@ -1,4 +1,4 @@
-// Runs random integer matrix products on the Verilated array and prints what it needs to be checked:
+// Runs random integer matrix products on the Verilated array and prints what is needed to check it:
 // one line `MODE ROWS COLUMNS M K N CYCLES | A | B | C` each, matrices row by row.
 //
 //     systolic SEED COUNT

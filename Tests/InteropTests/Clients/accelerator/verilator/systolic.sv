@@ -1,9 +1,9 @@
 // A weight-stationary systolic array of ROWS x COLUMNS elements: int8 x int8, sums of 32 bits.
 //
-// Each element holds an active and a shadow weight. Weights shift down the shadow registers, last row
-// first; the first value of a stream carries a swap bit that makes each element it reaches take its
-// shadow over. Values pass to the right and sums downwards, one element a cycle. All columns of a
-// weight row and all rows of a value vector are given in the same cycle: the skew is made in here.
+// Each element holds an active and a shadow weight. Weights shift down the shadow registers, last
+// row first; the first value of a stream carries a swap bit that makes each element it reaches take
+// its shadow over. Values pass to the right and sums downwards, one element a cycle. All columns of
+// a weight row and all rows of a value vector are given in the same cycle: the skew is made here.
 module systolic #(
     parameter int ROWS = 8,
     parameter int COLUMNS = 8
