@@ -26,7 +26,9 @@ struct KernelConvolutionTests {
             shape(2, (2, 3), (9, 7), (3, 3), stride: 2, padding: 1),
             // A single position; margins wider than the filter; a filter as large as the image.
             shape(1, (1, 1), (1, 1), (1, 1)), shape(1, (1, 2), (2, 2), (1, 1), padding: 3),
-            shape(1, (2, 2), (4, 5), (4, 5)),
+            shape(1, (2, 2), (4, 5), (4, 5)), shape(1, (1, 1), (1, 1), (5, 5), padding: 2),
+            // Too many channels for a row of the filter to lie beside them.
+            shape(1, (60, 3), (5, 6), (3, 3), stride: 2, padding: 1),
             // Several tiles of input and of output channels, several images in one strip.
             shape(3, (130, 140), (3, 3), (1, 2)),
             // More than one piece of rows, and of columns.
@@ -71,6 +73,20 @@ struct KernelConvolutionTests {
             $0 / width != 8 || $0 % width < 8 || $0 % width >= 98
         }
         #expect(Set(margin.map { result[$0] }) == Set(try #require(inputs["bias"])))
+    }
+
+    @Test("few channels: a multiplication covers a row of the filter")
+    func folding() throws {
+        let kernel = ConvolutionKernel()
+        let shape = Self.shape(1, (3, 64), (32, 32), (7, 7), stride: 2, padding: 3)
+        let arguments = try KernelArguments(for: kernel, shape, type: .bf16)
+        let traced = try kernel.trace(arguments, on: machine)
+        let rows = traced.instructions.compactMap { instruction -> Int? in
+            guard instruction.opcode == .multiplyMoving, !instruction.flags.contains(.transpose)
+            else { return nil }
+            return Int(traced.patterns[Int(instruction.source0)].partitionCount)
+        }
+        #expect(rows == [Int](repeating: 3 * 7, count: 7))
     }
 
     @Test("small images share a multiplication, as many as a bank has columns for")

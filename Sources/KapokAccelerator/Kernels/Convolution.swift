@@ -6,6 +6,9 @@
 /// the access pattern begins, and the stride is the pattern's stride.
 ///
 /// - A strip of rows is loaded with its margin of zeros, so that every tap is a full rectangle.
+/// - Few input channels (colours) would leave most of the array idle. Then a strip is loaded once
+///   for each column of the filter, shifted, into partitions of its own, and one multiplication
+///   covers a whole row of the filter.
 /// - Filters come as they lie in HBM, with outputs in partitions, and are transposed once by the
 ///   tensor engine; they stay in SBUF for all images.
 /// - Small images are taken together: a multiplication has up to 512 columns, and its time is not
@@ -28,9 +31,17 @@ struct Convolution<Element: MatrixElement> {
 
     private var tileChannels: Int { ConvolutionTiling.tileChannels }
     private var inputTiles: [TileSpan] { TileSpan.pieces(of: shape.inputs, by: tileChannels) }
+    private var tiling: ConvolutionTiling {
+        ConvolutionTiling(shape, elementBytes: Element.elementType.byteCount)
+    }
+
+    /// Columns of the filter that lie in partitions, and the multiplications for one tile of input
+    /// channels.
+    private var foldedColumns: Int { tiling.foldsColumns ? shape.kernelWidth : 1 }
+    private var steps: Int { shape.taps / foldedColumns }
 
     func build() {
-        let tiling = ConvolutionTiling(shape, elementBytes: Element.elementType.byteCount)
+        let tiling = tiling
         k.loop("outputs", over: shape.outputs, by: tiling.outputTiles * tileChannels) { outputs in
             let filters = outputs.pieces(by: tileChannels).map(load)
             k.loop("images", over: shape.batch, by: tiling.images) { images in
@@ -60,7 +71,7 @@ struct Convolution<Element: MatrixElement> {
     private struct Filter {
         let outputs: TileSpan
         let bias: Tile<SBUF, Element>
-        /// For each tile of input channels: inputs x taps x outputs.
+        /// For each tile of input channels: (folded columns and inputs) x steps x outputs.
         let tiles: [Tile<SBUF, Element>]
     }
 
@@ -72,46 +83,57 @@ struct Convolution<Element: MatrixElement> {
             tiles: inputTiles.map { inputs in transposed(weights[outputs, inputs]) })
     }
 
-    /// inputs x taps x outputs, from outputs x inputs x rows x columns of the filter.
+    /// (folded columns and inputs) x steps x outputs, from outputs x inputs x rows x columns of the
+    /// filter.
     private func transposed(_ weights: Tensor<Element>) -> Tile<SBUF, Element> {
         let (outputs, inputs) = (weights.shape[0], weights.shape[1])
-        let staged = k.sbuf("staged", [outputs, inputs, shape.taps], Element.self)
-        let filter = k.sbuf("filter", [inputs, shape.taps, outputs], Element.self)
+        let staged = k.sbuf("staged", weights.shape, Element.self)
+        let rows = foldedColumns * inputs
+        let filter = k.sbuf("filter", [rows, steps, outputs], Element.self)
         k.load(into: staged, from: weights)
         let identity = k.identity(of: Element.self)
-        let bankTaps = k.machine.psumBankBytes / (outputs * Element.elementType.byteCount)
-        k.loop("taps", over: shape.taps, by: bankTaps) { taps in
-            let flipped = k.psum("flipped", [inputs, taps.count, outputs], Element.self)
-            for tap in 0..<taps.count {
+        let bankSteps = k.machine.psumBankBytes / (outputs * Element.elementType.byteCount)
+        k.loop("steps", over: steps, by: bankSteps) { some in
+            let flipped = k.psum("flipped", [rows, some.count, outputs], Element.self)
+            for place in 0..<some.count {
+                let tap = (some.start + place) * foldedColumns
+                let (row, column) = (tap / shape.kernelWidth, tap % shape.kernelWidth)
+                let taps = staged[.all, .all, row, column..<(column + foldedColumns)]
                 k.tensor.transpose(
-                    into: flipped[.all, tap], staged[.all, .all, taps.start + tap],
-                    identity: identity)
+                    into: flipped[.all, place], taps.permuted([2, 1]), identity: identity)
             }
-            k.vector.copy(into: filter[.all, taps], flipped)
+            k.vector.copy(into: filter[.all, some], flipped)
         }
         return filter
     }
 
     // MARK: Images
 
-    /// The input of a strip of the result, for one tile of channels: channels x images x rows x
-    /// columns, with zeros where it reaches beyond the image.
+    /// The input of a strip of the result, for one tile of channels: (folded columns and channels)
+    /// x images x rows x columns, with zeros where it reaches beyond the image.
     private func load(_ inputs: TileSpan, _ place: Place) -> Tile<SBUF, Element> {
-        let rows = Reach(place.rows, shape.kernelHeight, shape, extent: shape.height)
-        let columns = Reach(place.columns, shape.kernelWidth, shape, extent: shape.width)
+        let rows = Reach(place.rows, taps: shape.kernelHeight, shape, extent: shape.height)
+        let columns = (0..<foldedColumns).map { shift in
+            Reach(
+                place.columns, taps: foldedColumns == 1 ? shape.kernelWidth : 1, shift: shift,
+                shape, extent: shape.width)
+        }
         let strip = k.sbuf(
-            "strip", [inputs.count, place.images.count, rows.count, columns.count], Element.self)
-        for margin in rows.margins {
+            "strip",
+            [foldedColumns * inputs.count, place.images.count, rows.count, columns[0].count],
+            Element.self)
+        for margin in Reach.margins([rows]) {
             k.vector.memset(strip[.all, .all, margin, .all], to: 0)
         }
         guard !rows.inside.isEmpty else { return strip }
-        for margin in columns.margins {
+        for margin in Reach.margins(columns) {
             k.vector.memset(strip[.all, .all, rows.inside, margin], to: 0)
         }
-        if !columns.inside.isEmpty {
+        for (shift, columns) in columns.enumerated() where !columns.inside.isEmpty {
+            let partitions = (shift * inputs.count)..<((shift + 1) * inputs.count)
             let part = x[place.images, inputs, rows.source, columns.source]
             k.load(
-                into: strip[.all, .all, rows.inside, columns.inside],
+                into: strip[partitions, .all, rows.inside, columns.inside],
                 from: part.permuted([1, 0, 2, 3]))
         }
         return strip
@@ -125,18 +147,25 @@ struct Convolution<Element: MatrixElement> {
         let inside: Range<Int>
         let source: Range<Int>
 
-        init(_ span: TileSpan, _ taps: Int, _ shape: ConvolutionShape, extent: Int) {
+        /// - Parameter shift: the first tap.
+        init(
+            _ span: TileSpan, taps: Int, shift: Int = 0, _ shape: ConvolutionShape, extent: Int
+        ) {
             count = (span.count - 1) * shape.stride + taps
-            let first = span.start * shape.stride - shape.padding
+            let first = span.start * shape.stride - shape.padding + shift
             let start = min(max(0, first), extent)
             source = start..<max(start, min(extent, first + count))
             inside =
                 source.isEmpty ? 0..<0 : (source.lowerBound - first)..<(source.upperBound - first)
         }
 
-        /// Those before and behind the image.
-        var margins: [Range<Int>] {
-            [0..<inside.lowerBound, inside.upperBound..<count].filter { !$0.isEmpty }
+        /// What is not in the image for all of `reaches`, which have the same length: before, and
+        /// behind.
+        static func margins(_ reaches: [Reach]) -> [Range<Int>] {
+            let count = reaches[0].count
+            let start = reaches.map { $0.inside.lowerBound }.max() ?? 0
+            let end = max(start, reaches.map { $0.inside.upperBound }.min() ?? count)
+            return [0..<start, end..<count].filter { !$0.isEmpty }
         }
     }
 
@@ -153,11 +182,11 @@ struct Convolution<Element: MatrixElement> {
             let sum = k.psum(
                 "sum", [outputs, place.images.count, piece.count, place.columns.count])
             for (index, strip) in strips.enumerated() {
-                for tap in 0..<shape.taps {
+                for step in 0..<steps {
                     k.tensor.matmul(
-                        into: sum, stationary: filter.tiles[index][.all, tap],
-                        moving: shifted(strip, piece, place.columns.count, tap: tap),
-                        accumulate: index > 0 || tap > 0)
+                        into: sum, stationary: filter.tiles[index][.all, step],
+                        moving: shifted(strip, piece, place.columns.count, step * foldedColumns),
+                        accumulate: index > 0 || step > 0)
                 }
             }
             let target = output[.all, .all, piece, .all]
@@ -173,9 +202,10 @@ struct Convolution<Element: MatrixElement> {
             from: output)
     }
 
-    /// What a tap of the filter sees of a strip: channels x images x rows x columns of the piece.
+    /// What a tap of the filter (and those that are folded) sees of a strip: channels x images x
+    /// rows x columns of the piece.
     private func shifted(
-        _ strip: Tile<SBUF, Element>, _ piece: TileSpan, _ columns: Int, tap: Int
+        _ strip: Tile<SBUF, Element>, _ piece: TileSpan, _ columns: Int, _ tap: Int
     ) -> Tile<SBUF, Element> {
         func every(_ start: Int, _ count: Int) -> StridedSlice {
             .every(shape.stride, in: start..<(start + (count - 1) * shape.stride + 1))

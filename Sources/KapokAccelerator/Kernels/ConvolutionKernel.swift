@@ -6,7 +6,7 @@ struct ConvolutionKernel: LibraryKernel {
     let name = "conv2d"
     let summary = "two-dimensional convolution of NCHW images, with stride and padding"
     let parameters = [
-        KernelParameterDefinition("batch", 4, 1...4096, "the number of images"),
+        KernelParameterDefinition("batch", 16, 1...4096, "the number of images"),
         KernelParameterDefinition("inputs", 128, 1...4096, "the channels of an image"),
         KernelParameterDefinition("outputs", 128, 1...4096, "the channels of a result"),
         KernelParameterDefinition("height", 56, 1...4096, "the rows of an image"),

@@ -22,11 +22,14 @@ struct ConvolutionTiling: Sendable {
     let pieceRows: Int
     /// Result columns of a strip and of a piece.
     let columns: Int
+    /// Whether the taps of a filter's row lie in partitions beside each other, with the channels.
+    let foldsColumns: Bool
     /// Tiles of output channels whose filters are resident together.
     let outputTiles: Int
 
     init(_ shape: ConvolutionShape, elementBytes: Int) {
         columns = min(shape.resultWidth, Self.bankResults)
+        foldsColumns = shape.inputs * shape.kernelWidth <= Self.tileChannels
         let inputTiles = Self.tiles(shape.inputs, Self.tileChannels)
         let rowBytes = Self.rowBytes(shape, elementBytes)
         let inputRows = Self.stripBytes / rowBytes

@@ -8,7 +8,8 @@
 ///
 /// Weights are read once for each block of tokens. A block is up to 512 tokens, the columns of a
 /// moving matrix: then the weights of 128 x 512 multiply for 213 ns (BF16) and need about 50 to
-/// arrive for one product. Long rows of a weight matrix move together, in packets of 0.5 to 1 KiB.
+/// arrive for one product. Rows of a weight matrix move in packets of 0.5 to 1 KiB, and all of them
+/// through one queue, in the order in which they are needed.
 struct GatedFeedForward<Element: MatrixElement> {
     let k: KernelBuilder
     /// tokens x model, and so is the result.
@@ -20,8 +21,8 @@ struct GatedFeedForward<Element: MatrixElement> {
     let down: Tensor<Element>
     let result: Tensor<Element>
 
-    /// Tiles of hidden units that one transfer of `down` brings.
-    private static var downTiles: Int { 8 }
+    /// Tiles of 128 rows that one transfer of a weight matrix brings: half a MiB in BF16.
+    private static var transferTiles: Int { 4 }
 
     private var tileRows: Int { k.machine.tensorRows }
     private var elementBytes: Int { Element.elementType.byteCount }
@@ -74,14 +75,28 @@ struct GatedFeedForward<Element: MatrixElement> {
         let shape = [tileRows, modelTiles.count, block.count]
         let gates = k.sbuf("gates", shape, Element.self)
         let ups = k.sbuf("ups", shape, Element.self)
-        let rows = RowTiles(rows: gate.shape[0], tileRows: tileRows)
-        rows.load(k, into: gates, from: gate[.all, block])
-        rows.load(k, into: ups, from: up[.all, block])
+        load(gate, block, into: gates)
+        load(up, block, into: ups)
         var units: [Tile<SBUF, Element>] = []
         k.loop("unit", TileSpan.pieces(of: block.count, by: tileRows)) { unit in
             units.append(hiddenUnits(gates[.all, .all, unit], ups[.all, .all, unit], columns))
         }
         return units
+    }
+
+    /// Some columns of a weight matrix, by several transfers: the tensor engine begins when the
+    /// first has arrived.
+    private func load(
+        _ weights: Tensor<Element>, _ block: TileSpan, into tile: Tile<SBUF, Element>,
+        file: StaticString = #fileID, line: Int = #line
+    ) {
+        let pieces = TileSpan.pieces(of: modelTiles.count, by: Self.transferTiles)
+        for (rows, tiles) in zip(
+            TileSpan.pieces(of: weights.shape[0], by: Self.transferTiles * tileRows), pieces)
+        {
+            RowTiles(rows: rows.count, tileRows: tileRows).load(
+                k, into: tile[.all, tiles], from: weights[rows, block], file: file, line: line)
+        }
     }
 
     private func hiddenUnits(
@@ -119,11 +134,11 @@ struct GatedFeedForward<Element: MatrixElement> {
     ) {
         let tokenTiles = TileSpan.pieces(of: tokens.count, by: tileRows)
         let sums = tokenTiles.map { k.psum("sum", [$0.count, block.count]) }
-        k.loop("chunk", over: down.shape[0], by: Self.downTiles * tileRows) { chunk in
+        k.loop("chunk", over: down.shape[0], by: Self.transferTiles * tileRows) { chunk in
             let tiles = TileSpan.pieces(of: chunk.count, by: tileRows)
             let weights = k.sbuf("downs", [tileRows, tiles.count, block.count], Element.self)
             RowTiles(rows: chunk.count, tileRows: tileRows)
-                .load(k.gpsimd, into: weights, from: down[chunk, block])
+                .load(k, into: weights, from: down[chunk, block])
             for token in tokenTiles {
                 for tile in tiles {
                     k.tensor.matmul(
