@@ -21,6 +21,7 @@ struct PlannedStep: BitwiseCopyable {
 
     private static let transferFlag: UInt16 = 8
     private static let multiplyFlag: UInt16 = 16
+    private static let severalWaitsFlag: UInt16 = 32
 
     /// - Parameter always: the number of a semaphore that is always above 0.
     @inline(__always)
@@ -36,9 +37,10 @@ struct PlannedStep: BitwiseCopyable {
         (semaphore1, value1) = Self.wait(instruction.wait1, always)
         (semaphore2, value2) = Self.wait(instruction.wait2, always)
         kind =
-            UInt16(instruction.unit.rawValue) | UInt16(instruction.ring & 15) << 8
+            UInt16(instruction.unitNumber) | UInt16(instruction.ring & 15) << 8
             | (instruction.isTransfer ? Self.transferFlag : 0)
             | (instruction.opcode == .multiplyMoving ? Self.multiplyFlag : 0)
+            | (semaphore1 != always || semaphore2 != always ? Self.severalWaitsFlag : 0)
     }
 
     @inline(__always)
@@ -55,12 +57,22 @@ struct PlannedStep: BitwiseCopyable {
     /// Whether it triggers a transfer.
     @inline(__always)
     var isTransfer: Bool { kind & Self.transferFlag != 0 }
+    /// Whether it has more waits than the first one.
+    @inline(__always)
+    var hasSeveralWaits: Bool { kind & Self.severalWaitsFlag != 0 }
     /// Whether it multiplies with the stationary matrix.
     @inline(__always)
     var isMultiplication: Bool { kind & Self.multiplyFlag != 0 }
 }
 
 extension Instruction {
+    /// The raw value of ``unit``, without branches: in hot loops they are guessed wrong too often.
+    @inline(__always)
+    var unitNumber: UInt8 {
+        let isLoad: UInt8 = opcode == .loadStationary ? 1 : 0
+        return engine == .tensor ? 1 - isLoad : engine.rawValue + 1
+    }
+
     /// Whether DMA engines carry it out; as ``Opcode/isDMA``, for hot loops.
     @inline(__always)
     var isTransfer: Bool { opcode == .dmaCopy || opcode == .dmaTranspose }
@@ -68,7 +80,7 @@ extension Instruction {
     /// The stream in which it completes: its unit, or for a transfer its ring, numbered after them.
     @inline(__always)
     var stream: UInt8 {
-        isTransfer ? UInt8(Unit.engineUnitCount) &+ ring : unit.rawValue
+        isTransfer ? UInt8(Unit.engineUnitCount) &+ ring : unitNumber
     }
 
     /// Whether `source1` and `source2` hold integers instead of patterns.

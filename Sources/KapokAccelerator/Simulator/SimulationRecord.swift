@@ -1,24 +1,24 @@
 /// What a simulation writes down as it goes: the arrays of a ``Timeline``.
 struct SimulationRecord: ~Copyable {
-    let issue: FlatBuffer<Int64>
+    private(set) var issue: [Int64]
     /// -1 until the instruction has started.
-    let start: FlatBuffer<Int64>
-    let busyEnd: FlatBuffer<Int64>
-    let end: FlatBuffer<Int64>
+    private(set) var start: [Int64]
+    private(set) var busyEnd: [Int64]
+    var end: [Int64]
     var transfers: [Transfer] = []
     private var segments: [TransferSegment] = []
     private var segmentEngines: [UInt8] = []
 
     /// - Parameter count: instructions; 0 when times are not kept.
     init(count: Int) {
-        issue = FlatBuffer(repeating: 0, count: count)
-        start = FlatBuffer(repeating: -1, count: count)
-        busyEnd = FlatBuffer(repeating: 0, count: count)
-        end = FlatBuffer(repeating: 0, count: count)
+        issue = [Int64](repeating: 0, count: count)
+        start = [Int64](repeating: -1, count: count)
+        busyEnd = [Int64](repeating: 0, count: count)
+        end = [Int64](repeating: 0, count: count)
     }
 
     @inline(__always)
-    func add(_ index: Int, issue: Int64, start: Int64, busyEnd: Int64) {
+    mutating func add(_ index: Int, issue: Int64, start: Int64, busyEnd: Int64) {
         self.issue[index] = issue
         self.start[index] = start
         self.busyEnd[index] = busyEnd
@@ -33,10 +33,10 @@ struct SimulationRecord: ~Copyable {
     consuming func timeline(makespan: Int64, engines: Int) -> Timeline {
         var timeline = Timeline()
         timeline.makespan = makespan
-        timeline.issue = issue.copied()
-        timeline.start = start.copied()
-        timeline.busyEnd = busyEnd.copied()
-        timeline.end = end.copied()
+        timeline.issue = issue
+        timeline.start = start
+        timeline.busyEnd = busyEnd
+        timeline.end = end
         timeline.transfers = transfers
         var next = [Int](repeating: 0, count: engines + 1)
         for engine in segmentEngines { next[Int(engine) + 1] += 1 }

@@ -12,34 +12,33 @@ extension SimulationCore {
     }
 
     /// The earliest start of an instruction, hazards aside; -1 when a signal is missing.
-    ///
-    /// Straight on without asking which waits are there: that would be guessed wrong too often.
     @inline(__always)
     private mutating func earliestStart(_ step: PlannedStep, _ queue: Int) -> Int64 {
-        let state0 = semaphores[Int(step.semaphore0)]
-        let state1 = semaphores[Int(step.semaphore1)]
-        let state2 = semaphores[Int(step.semaphore2)]
-        let isMissing0 = Int64(step.value0) > state0.reached
-        let isMissing1 = Int64(step.value1) > state1.reached
-        let isMissing2 = Int64(step.value2) > state2.reached
-        if isMissing0 || isMissing1 || isMissing2 {
-            let missing =
-                isMissing0 ? step.semaphore0 : isMissing1 ? step.semaphore1 : step.semaphore2
-            semaphores[Int(missing)].waiters |= 1 << UInt32(queue)
-            return -1
-        }
+        let first = release(step.semaphore0, step.value0, queue)
+        if first < 0 { return -1 }
         var time = max(queues[queue].issue, units[step.unit].free)
         if step.isMultiplication { time = max(time, loadEnd) }
-        if state0.growsByOne, state1.growsByOne, state2.growsByOne {
-            let release = max(
-                signalTimes[state0.first &+ Int(step.value0) &- 1],
-                signalTimes[state1.first &+ Int(step.value1) &- 1],
-                signalTimes[state2.first &+ Int(step.value2) &- 1])
-            return max(time, release &+ latencies.semaphore)
+        time = max(time, first)
+        if !step.hasSeveralWaits { return time }
+        let second = release(step.semaphore1, step.value1, queue)
+        if second < 0 { return -1 }
+        let third = release(step.semaphore2, step.value2, queue)
+        return third < 0 ? -1 : max(time, second, third)
+    }
+
+    /// When a wait lets its instruction go on; -1, and a mark at the semaphore, when that is not
+    /// known yet.
+    @inline(__always)
+    private mutating func release(_ semaphore: UInt16, _ value: UInt32, _ queue: Int) -> Int64 {
+        let state = semaphores[Int(semaphore)]
+        if Int64(value) > state.reached {
+            semaphores[Int(semaphore)].waiters |= 1 << UInt32(queue)
+            return -1
         }
-        time = max(time, releaseTime(step.semaphore0, step.value0))
-        time = max(time, releaseTime(step.semaphore1, step.value1))
-        return max(time, releaseTime(step.semaphore2, step.value2))
+        if state.growsByOne {
+            return signalTimes[state.first &+ Int(value) &- 1] &+ latencies.semaphore
+        }
+        return releaseTime(semaphore, value)
     }
 
     /// When a semaphore that has reached `value` let those go on that wait for it.
