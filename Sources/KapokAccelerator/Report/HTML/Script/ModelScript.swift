@@ -51,6 +51,13 @@ extension ReportScript {
           return low;
         }
 
+        /** A typed array of `value(0)` to `value(length - 1)`. */
+        function tabulate(ArrayType, length, value) {
+          const values = new ArrayType(length);
+          for (let i = 0; i < length; i++) values[i] = value(i);
+          return values;
+        }
+
         /** Spans of one row in order of time; none overlaps the next. */
         class Spans {
           constructor(starts, ends, items) {
@@ -150,8 +157,9 @@ extension ReportScript {
               this.busyEnd[i] = this.start[i] + columns.interval[i];
               this.end[i] = this.busyEnd[i] + columns.latency[i];
             }
-            this.stallEnd = Float64Array.from(columns.stallStart, (start, i) =>
-              start + columns.stallDuration[i]);
+            const { stallStart, stallDuration } = columns;
+            this.stallEnd = tabulate(Float64Array, stallStart.length, (i) =>
+              stallStart[i] + stallDuration[i]);
             this.transferOf = new Map();
             columns.transferInstruction.forEach((i, index) => this.transferOf.set(i, index));
             this.makeRows();
@@ -161,37 +169,38 @@ extension ReportScript {
 
           makeRows() {
             const columns = this.columns;
-            const groups = Array.from({ length: unitCount }, () => []);
-            for (let i = 0; i < this.count; i++) groups[columns.unit[i]].push(i);
+            const instructionsOf = group(columns.unit, unitCount, this.count);
             this.rows = rowOrder.map((unit) => {
-              const items = Int32Array.from(groups[unit]);
+              const items = instructionsOf(unit);
               const spans = new Spans(
-                Float64Array.from(items, (i) => this.start[i]),
-                Float64Array.from(items, (i) => this.busyEnd[i]), items);
+                tabulate(Float64Array, items.length, (i) => this.start[items[i]]),
+                tabulate(Float64Array, items.length, (i) => this.busyEnd[items[i]]), items);
               return this.row(unit, spans, false);
             });
             for (let engine = 0; engine < this.facts.dmaEngines; engine++) {
-              const first = columns.segmentFirst[engine];
-              const length = columns.segmentFirst[engine + 1] - first;
-              const items = Int32Array.from({ length }, (_, i) => first + i);
-              const { segmentStart, segmentDuration } = columns;
-              const spans = new Spans(
-                Float64Array.from(items, (i) => segmentStart[i]),
-                Float64Array.from(items, (i) => segmentStart[i] + segmentDuration[i]), items);
-              this.rows.push(this.row(unitCount + engine, spans, true));
+              const [first, last] = columns.segmentFirst.subarray(engine, engine + 2);
+              this.rows.push(this.row(unitCount + engine, this.segments(first, last), true));
             }
             this.dmaRows = this.rows.filter((row) => row.isDMA);
+          }
+
+          segments(first, last) {
+            const { segmentStart, segmentDuration } = this.columns;
+            const starts = Float64Array.from(segmentStart.subarray(first, last));
+            const ends = tabulate(Float64Array, last - first, (i) =>
+              starts[i] + segmentDuration[first + i]);
+            return new Spans(starts, ends, tabulate(Int32Array, last - first, (i) => first + i));
           }
 
           row(unit, spans, isDMA) {
             const { stallUnit, stallStart, stallReason } = this.columns;
             const first = upperBound(stallUnit, unit - 1, 0, stallUnit.length);
             const last = upperBound(stallUnit, unit, first, stallUnit.length);
-            const items = Int32Array.from({ length: last - first }, (_, i) => first + i);
+            const items = tabulate(Int32Array, last - first, (i) => first + i);
             const stalls = new StallSpans(
               Float64Array.from(stallStart.subarray(first, last)),
               this.stallEnd.subarray(first, last), items, stallReason.subarray(first, last));
-            const engine = this.facts.engines.find((engine) => engine.unit === unit);
+            const engine = this.facts.engines.find((candidate) => candidate.unit === unit);
             return { unit, name: engine?.name ?? `unit ${unit}`, engine, spans, stalls, isDMA };
           }
 
@@ -199,7 +208,8 @@ extension ReportScript {
           indexWaits() {
             const { waitConsumer, waitBack } = this.columns;
             const count = waitConsumer.length;
-            this.waitProducer = Int32Array.from(waitConsumer, (i, edge) => i - waitBack[edge]);
+            this.waitProducer = tabulate(Int32Array, count, (edge) =>
+              waitConsumer[edge] - waitBack[edge]);
             this.waitsOf = group(waitConsumer, this.count, count);
             this.waitersFor = group(this.waitProducer, this.count, count);
           }

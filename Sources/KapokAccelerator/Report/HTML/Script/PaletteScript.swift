@@ -48,8 +48,8 @@ extension ReportScript {
             this.memory = named("memory");
             this.reasons = reasonColours[this.dark.matches ? "dark" : "light"];
             this.shades = this.busy.map((colour) => shades(this.paper, colour));
-            this.reasonShades = this.reasons.map((colour) =>
-              colour ? shades(this.paper, colour) : []);
+            this.reasonPixels = this.reasons.map((colour) =>
+              colour ? shades(this.paper, colour)[16] : 0);
             this.dmaShades = shades(this.paper, this.dma);
           }
         }

@@ -4,43 +4,50 @@ extension ReportScript {
         // The rows of the timeline: what units did, what they waited for.
 
         /**
-         * Rows from afar: one line of pixels each, computed in memory and stretched to the height
-         * of its row, which costs the same however much there is to see.
+         * Rows from afar: blocks of pixels, computed in memory, a column for each of the screen's,
+         * which costs the same however much there is to see.
          */
-        class PixelLines {
+        class PixelBlocks {
           constructor() {
             this.canvas = document.createElement("canvas");
-            this.lines = [];
+            this.blocks = [];
           }
 
-          /** Begins a frame for lines as wide as the view. */
+          /** Begins a frame for blocks as wide as the view. */
           begin(view) {
             this.ratio = window.devicePixelRatio || 1;
             this.columns = Math.max(1, Math.round(view.width * this.ratio));
-            this.lines = [];
+            this.blocks = [];
           }
 
-          /** A line to fill with pixels, which will stand at y, with that height. */
-          add(y, height) {
-            const pixels = new Uint32Array(this.columns);
-            this.lines.push({ pixels, y, height });
+          /** A block to fill with pixels, line by line; its lines are stretched to the height. */
+          add(y, height, lines) {
+            const pixels = new Uint32Array(this.columns * lines);
+            this.blocks.push({ pixels, lines, y, height });
             return pixels;
           }
 
-          /** Draws all lines. */
+          /** Draws all blocks. */
           end(context, view) {
-            if (!this.lines.length) return;
+            if (!this.blocks.length) return;
+            const total = this.blocks.reduce((sum, { lines }) => sum + lines, 0);
             this.canvas.width = this.columns;
-            this.canvas.height = this.lines.length;
-            const image = new ImageData(this.columns, this.lines.length);
+            this.canvas.height = total;
+            const image = new ImageData(this.columns, total);
             const all = new Uint32Array(image.data.buffer);
-            this.lines.forEach(({ pixels }, i) => all.set(pixels, i * this.columns));
+            let line = 0;
+            for (const block of this.blocks) {
+              all.set(block.pixels, line * this.columns);
+              line += block.lines;
+            }
             this.canvas.getContext("2d").putImageData(image, 0, 0);
             context.imageSmoothingEnabled = false;
-            this.lines.forEach(({ y, height }, i) => {
+            line = 0;
+            for (const { lines, y, height } of this.blocks) {
               context.drawImage(
-                this.canvas, 0, i, this.columns, 1, view.left, y, view.width, height);
-            });
+                this.canvas, 0, line, this.columns, lines, view.left, y, view.width, height);
+              line += lines;
+            }
           }
         }
 
@@ -51,7 +58,7 @@ extension ReportScript {
             this.words = words;
             this.palette = palette;
             this.sums = new Float64Array(17);
-            this.lines = new PixelLines();
+            this.blocks = new PixelBlocks();
             this.opcodeShade = new Map();
             for (const row of model.rows) this.assignShades(row);
           }
@@ -88,8 +95,8 @@ extension ReportScript {
           dense(view, row, y, height) {
             const { spans } = row;
             const shades = row.isDMA ? this.palette.dmaShades : this.palette.shades[0];
-            const pixels = this.lines.add(y, height);
-            const { ratio } = this.lines;
+            const pixels = this.blocks.add(y, height, 1);
+            const { ratio } = this.blocks;
             let after = spans.after(view.from);
             let before = spans.covered(view.from, after);
             for (let column = 0; column < pixels.length; column++) {
@@ -155,23 +162,28 @@ extension ReportScript {
             }
           }
 
-          /** From afar: each column of pixels in the colour of the reason that takes most of it. */
+          /** From afar: each column of pixels filled from below, by each reason with its share. */
           denseStalls(view, row, y, height) {
             const { sums } = this;
-            const pixels = this.lines.add(y, height);
-            const { ratio } = this.lines;
-            for (let column = 0; column < pixels.length; column++) {
+            const pixels = this.blocks.add(y, height, height);
+            const { ratio, columns } = this.blocks;
+            const linesPerTick = view.scale * ratio * height;
+            for (let column = 0; column < columns; column++) {
               sums.fill(0);
               const from = view.timeAt(column / ratio);
               row.stalls.addReasons(from, view.timeAt((column + 1) / ratio), sums);
               let total = 0;
-              let most = 0;
+              let level = 0;
               for (let reason = 1; reason < 17; reason++) {
+                if (sums[reason] === 0) continue;
                 total += sums[reason];
-                if (sums[reason] > sums[most]) most = reason;
+                // What little there is still shows.
+                const top = Math.min(height, Math.max(1, Math.round(total * linesPerTick)));
+                for (; level < top; level++) {
+                  const line = height - 1 - level;
+                  pixels[line * columns + column] = this.palette.reasonPixels[reason];
+                }
               }
-              const shade = Math.min(16, Math.ceil(total * view.scale * ratio * 16));
-              if (most > 0 && shade > 0) pixels[column] = this.palette.reasonShades[most][shade];
             }
           }
 

@@ -166,12 +166,12 @@ extension ReportScript {
           drawBase() {
             const { context } = this.base;
             this.base.clear();
-            this.rows.lines.begin(this.view);
+            this.rows.blocks.begin(this.view);
             for (const band of this.layout.bands) {
               this.drawBand(context, band);
               this.drawName(context, band);
             }
-            this.rows.lines.end(context, this.view);
+            this.rows.blocks.end(context, this.view);
             if (this.report.state.showsPath) this.path.draw(context, this.view, this.layout);
             this.report.search.draw(context, this.view, this.layout);
           }
@@ -261,9 +261,9 @@ extension ReportScript {
               const whole = new View(model.makespan);
               whole.width = this.view.width;
               const units = model.rows.filter((row) => !row.isDMA);
-              this.rows.lines.begin(whole);
+              this.rows.blocks.begin(whole);
               units.forEach((row, i) => this.rows.dense(whole, row, 4 + i * 5, 4));
-              this.rows.lines.end(picture, whole);
+              this.rows.blocks.end(picture, whole);
               if (model.dmaRows.length) this.rows.dmaLoad(picture, whole, 34, 7);
             }
             this.map.clear();
