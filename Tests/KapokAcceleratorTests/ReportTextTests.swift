@@ -14,6 +14,16 @@ struct ReportTextTests {
         #expect(!lines.contains { $0.hasSuffix("...") })
     }
 
+    @Test("long lists of parameters go on in the next line")
+    func manyParameters() {
+        var wide = profile
+        wide.program.parameters = (0..<20).map { KernelParameter("parameter\($0)", "4096") }
+        for text in [TerminalReport.text(wide), ComparisonReport.text(wide, wide)] {
+            #expect(text.split(separator: "\n").allSatisfy { $0.count <= 100 })
+            #expect(text.contains("parameter19 = 4096\n"))
+        }
+    }
+
     @Test("it names the kernel, the machine, each unit, each reason and what bounds the run")
     func content() throws {
         let text = TerminalReport.text(profile)

@@ -37,10 +37,10 @@ struct ComparisonSections {
     // MARK: Sections
 
     private var header: [String] {
-        func name(_ profile: Profile) -> String {
+        func name(_ title: String, _ profile: Profile) -> [String] {
             let parameters = profile.program.parameters.map { "\($0.name) = \($0.value)" }
-            return "\(profile.program.name) on \(profile.machine.description.name)"
-                + (parameters.isEmpty ? "" : ", " + parameters.joined(separator: ", "))
+            let name = "\(profile.program.name) on \(profile.machine.description.name)"
+            return style.list(["\(title) \(name)"] + parameters).map(style.heading)
         }
         let total = comparison.makespan
         var text = "\(figure(total.before)) \(unit.name) to \(figure(total.after)) \(unit.name)"
@@ -51,9 +51,7 @@ struct ComparisonSections {
                 ? ": \(NumberText.fixed(ratio, 3)) times as fast"
                 : ": \(NumberText.fixed(1 / ratio, 3)) times as long"
         }
-        return [
-            style.heading("before: \(name(before))"), style.heading("after:  \(name(after))"), text,
-        ]
+        return name("before:", before) + name("after: ", after) + [text]
     }
 
     private var units: [String] {

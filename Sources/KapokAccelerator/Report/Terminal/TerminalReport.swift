@@ -57,7 +57,7 @@ struct TerminalSections {
         let program = profile.program
         let parameters = program.parameters.map { "\($0.name) = \($0.value)" }
         var lines = [style.heading("\(program.name) on \(profile.machine.description.name)")]
-        if !parameters.isEmpty { lines.append(parameters.joined(separator: ", ")) }
+        lines += style.list(parameters)
         lines.append(
             "\(time(makespan)) in all"
                 + " (\(NumberText.grouped(makespan)) ticks),"
@@ -174,9 +174,8 @@ struct TerminalSections {
             ])
         }
         return [
-            style.heading("Critical path: the chain that makes it this long"),
-            kinds.joined(separator: ", "),
-        ] + style.table(table)
+            style.heading("Critical path: the chain that makes it this long")
+        ] + style.list(kinds) + style.table(table)
             + leftOut(
                 summary.parts.count,
                 summary.parts.dropFirst(rows).reduce(0) { $0 + $1.ticks })
@@ -249,6 +248,20 @@ struct TerminalStyle {
     func table(_ table: TextTable) -> [String] {
         let lines = table.lines(width: 98)
         return lines.prefix(1).map { "  " + note($0) } + lines.dropFirst().map { "  " + $0 }
+    }
+
+    /// Items with commas between them, on as many lines as they need.
+    func list(_ items: [String], width: Int = 100) -> [String] {
+        var lines: [String] = []
+        for (index, item) in items.enumerated() {
+            let text = index + 1 < items.count ? item + "," : item
+            if let last = lines.last, last.count + 1 + text.count <= width {
+                lines[lines.count - 1] += " " + text
+            } else {
+                lines.append(text)
+            }
+        }
+        return lines
     }
 
     /// Ten characters, filled in proportion.
