@@ -249,4 +249,36 @@ struct CompilerMemoryTests {
         #expect(error.kind == .uninitialisedRead)
         #expect(error.line?.line == 3)
     }
+
+    @Test("records that contradict themselves are refused, not followed")
+    func malformed() throws {
+        var sketch = KernelSketch("sound", machine: try KernelSketch.machine("trn2"))
+        let a = sketch.tile("a", columns: 8, line: 1)
+        let whole = sketch.part(a)
+        sketch.loop("once", 1, line: 2) { sketch, _ in
+            sketch.compute(.memset, [], to: whole, line: 3)
+            sketch.compute(.tensorCopy, [whole], to: whole, line: 4)
+        }
+        #expect(refusal(sketch) == nil)
+        func kind(_ damage: (inout TracedKernel) -> Void) -> CompilerError.Kind? {
+            var copy = sketch
+            damage(&copy.kernel)
+            return refusal(copy)?.kind
+        }
+        #expect(kind { $0.instructions[1].source0 = 77 } == .malformedKernel)
+        #expect(kind { $0.instructions[1].source0 = Instruction.noPattern } == .malformedKernel)
+        #expect(kind { $0.instructions[1].destination = Instruction.noPattern } == .malformedKernel)
+        #expect(kind { $0.patterns[0].tile = 5 } == .malformedKernel)
+        #expect(kind { $0.patterns[0].offset = 4 } == .malformedKernel)
+        #expect(kind { $0.patterns[0].partitionCount = 129 } == .malformedKernel)
+        #expect(kind { $0.patterns[0].space = .hbm } == .malformedKernel)
+        #expect(kind { $0.iterations[0].loop = 9 } == .malformedKernel)
+        #expect(kind { $0.iterations[0].parent = 0 } == .malformedKernel)
+        #expect(kind { $0.tiles[0].freeShape = [1 << 20] } == .outOfSBUF)
+        #expect(
+            kind {
+                $0.instructions[1].opcode = .dmaCopy
+                $0.instructions[1].engine = .vector
+            } == .malformedKernel)
+    }
 }

@@ -104,6 +104,7 @@ struct CompilerScheduleTests {
             machine: kernel.machine, options: CompilerOptions(schedule: .modulo)
         ).compile(kernel)
         let loop = try #require(compiled.report.loops.first)
+        #expect(loop.name == "row")
         #expect(loop.iterations == 32)
         #expect(loop.instructions == 6)
         #expect(loop.stages > 1)

@@ -22,62 +22,129 @@ struct AccessHistory: Sendable {
     /// Calls `found` with every earlier instruction that wrote what is now read, and remembers the
     /// reader.
     mutating func read(
-        rows: Run, columns: Run, by instruction: UInt32, found: (UInt32) -> Void
+        _ footprint: Footprint, by instruction: UInt32, found: (UInt32) -> Void
     ) {
-        let first = cut(at: columns.start)
-        let last = cut(at: columns.end)
-        for segment in first..<last {
-            visit(writers[segment], rows, found)
-            let head = readers[segment]
-            // An instruction that reads the same bytes twice is remembered once.
-            if head != Self.none, records[Int(head)].instruction == instruction,
-                records[Int(head)].rows == rows
-            {
-                continue
+        let first = cut(footprint.columns)
+        for rows in footprint.rows {
+            var segment = first
+            for columns in footprint.columns {
+                while starts[segment] < columns.start { segment += 1 }
+                while segment < starts.count, starts[segment] < columns.end {
+                    visit(writers[segment], rows, found)
+                    remember(rows, by: instruction, in: segment)
+                    segment += 1
+                }
             }
-            readers[segment] = insert(Record(rows: rows, instruction: instruction, next: head))
         }
     }
 
     /// Calls `overwritten` with every earlier writer and `stillRead` with every earlier reader of
     /// what is now written, and remembers the writer instead of those whose bytes it covers.
     mutating func write(
-        rows: Run, columns: Run, by instruction: UInt32,
+        _ footprint: Footprint, by instruction: UInt32,
         overwritten: (UInt32) -> Void, stillRead: (UInt32) -> Void
     ) {
-        let first = cut(at: columns.start)
-        let last = cut(at: columns.end)
-        var isWhole = true
-        for segment in first..<last {
-            visit(writers[segment], rows, overwritten)
-            visit(readers[segment], rows, stillRead)
-            readers[segment] = uncovered(readers[segment], by: rows)
-            let rest = uncovered(writers[segment], by: rows)
-            if rest != Self.none || readers[segment] != Self.none { isWhole = false }
-            writers[segment] = insert(
-                Record(rows: rows, instruction: instruction, next: rest))
+        let first = cut(footprint.columns)
+        for rows in footprint.rows {
+            var segment = first
+            var isWhole = true
+            for columns in footprint.columns {
+                while starts[segment] < columns.start { segment += 1 }
+                while segment < starts.count, starts[segment] < columns.end {
+                    visit(writers[segment], rows, overwritten)
+                    visit(readers[segment], rows, stillRead)
+                    readers[segment] = uncovered(readers[segment], by: rows)
+                    let rest = uncovered(writers[segment], by: rows)
+                    if rest != Self.none || readers[segment] != Self.none { isWhole = false }
+                    writers[segment] = insert(
+                        Record(rows: rows, instruction: instruction, next: rest))
+                    segment += 1
+                }
+            }
+            if isWhole, footprint.columns.count == 1 { melt(first..<segment) }
         }
-        if isWhole, last - first > 1 {
-            for segment in (first + 1)..<last { release(writers[segment]) }
-            starts.removeSubrange((first + 1)..<last)
-            writers.removeSubrange((first + 1)..<last)
-            readers.removeSubrange((first + 1)..<last)
+    }
+
+    private mutating func remember(_ rows: Run, by instruction: UInt32, in segment: Int) {
+        let head = readers[segment]
+        // An instruction that reads the same bytes twice is remembered once.
+        if head != Self.none, records[Int(head)].instruction == instruction,
+            records[Int(head)].rows == rows
+        {
+            return
         }
+        readers[segment] = insert(Record(rows: rows, instruction: instruction, next: head))
+    }
+
+    /// Makes one segment of several that say the same.
+    private mutating func melt(_ segments: Range<Int>) {
+        let surplus = segments.dropFirst()
+        guard !surplus.isEmpty else { return }
+        for segment in surplus { release(writers[segment]) }
+        starts.removeSubrange(surplus)
+        writers.removeSubrange(surplus)
+        readers.removeSubrange(surplus)
+    }
+
+    /// The last segment that begins at or before `column`.
+    private func segment(at column: Int) -> Int {
+        var low = 0
+        var high = starts.count
+        while high - low > 1 {
+            let middle = (low + high) / 2
+            if starts[middle] <= column { low = middle } else { high = middle }
+        }
+        return low
+    }
+
+    /// Cuts segments where the ranges begin and end; returns the one at which the first range
+    /// begins.
+    private mutating func cut(_ columns: [Run]) -> Int {
+        guard columns.count > 1 else {
+            let first = cut(at: columns[0].start)
+            _ = cut(at: columns[0].end)
+            return first
+        }
+        // Many cuts are made at once: one by one, the segments behind would move each time.
+        let old = segment(at: columns[0].start)..<(segment(at: columns[columns.count - 1].end) + 1)
+        var newStarts: [Int] = []
+        var newWriters: [Int32] = []
+        var newReaders: [Int32] = []
+        var range = 0
+        var isInside = false
+        for index in old {
+            newStarts.append(starts[index])
+            newWriters.append(writers[index])
+            newReaders.append(readers[index])
+            let end = index + 1 < starts.count ? starts[index + 1] : Int.max
+            while range < columns.count {
+                let border = isInside ? columns[range].end : columns[range].start
+                guard border < end else { break }
+                if border > newStarts[newStarts.count - 1] {
+                    newStarts.append(border)
+                    newWriters.append(copy(writers[index]))
+                    newReaders.append(copy(readers[index]))
+                }
+                if isInside { range += 1 }
+                isInside.toggle()
+            }
+        }
+        if newStarts.count > old.count {
+            starts.replaceSubrange(old, with: newStarts)
+            writers.replaceSubrange(old, with: newWriters)
+            readers.replaceSubrange(old, with: newReaders)
+        }
+        return segment(at: columns[0].start)
     }
 
     /// The segment that begins at `column`; made by cutting another if there is none.
     private mutating func cut(at column: Int) -> Int {
-        var low = 0
-        var high = starts.count
-        while low < high {
-            let middle = (low + high) / 2
-            if starts[middle] < column { low = middle + 1 } else { high = middle }
-        }
-        if low < starts.count, starts[low] == column { return low }
-        starts.insert(column, at: low)
-        writers.insert(copy(writers[low - 1]), at: low)
-        readers.insert(copy(readers[low - 1]), at: low)
-        return low
+        let found = segment(at: column)
+        guard starts[found] < column else { return found }
+        starts.insert(column, at: found + 1)
+        writers.insert(copy(writers[found]), at: found + 1)
+        readers.insert(copy(readers[found]), at: found + 1)
+        return found + 1
     }
 
     private func visit(_ head: Int32, _ rows: Run, _ body: (UInt32) -> Void) {

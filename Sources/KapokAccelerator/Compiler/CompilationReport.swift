@@ -100,8 +100,9 @@ public struct BufferPool: Hashable, Sendable {
 
 /// A loop that was modulo scheduled.
 public struct PipelinedLoop: Hashable, Sendable {
-    /// Index of the loop in the kernel.
+    /// Index of the loop in the kernel, and its name.
     public var loop: UInt32
+    public var name: String
     /// Iterations, over all runs of the loop.
     public var iterations: Int
     /// Instructions of one iteration.
@@ -115,10 +116,12 @@ public struct PipelinedLoop: Hashable, Sendable {
     public var stages: Int
 
     public init(
-        loop: UInt32, iterations: Int, instructions: Int, initiationInterval: Int64,
+        loop: UInt32, name: String = "", iterations: Int, instructions: Int,
+        initiationInterval: Int64,
         resourceInterval: Int64, recurrenceInterval: Int64, stages: Int
     ) {
         self.loop = loop
+        self.name = name
         self.iterations = iterations
         self.instructions = instructions
         self.initiationInterval = initiationInterval

@@ -52,7 +52,7 @@ extension CompilationReport {
         return ["", "Modulo scheduled loops"]
             + loops.prefix(Self.rows).map { loop in
                 Self.row(
-                    "loop \(loop.loop)", Self.time(loop.initiationInterval, machine),
+                    loop.name, Self.time(loop.initiationInterval, machine),
                     "an iteration; resources \(Self.time(loop.resourceInterval, machine)), "
                         + "recurrences \(Self.time(loop.recurrenceInterval, machine)), "
                         + "\(loop.stages) at a time")

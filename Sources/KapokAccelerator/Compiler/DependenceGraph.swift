@@ -120,27 +120,22 @@ private struct WrittenMemories {
                 footprint.set(onChip: pattern)
             }
             let tile = pattern.space == .hbm ? AccessPattern.noTile : pattern.tile
-            for rows in footprint.rows {
-                for columns in footprint.columns {
-                    touch(memory, operand, rows, columns, tile, &edges)
-                }
-            }
+            touch(memory, operand, tile, &edges)
         }
     }
 
     private mutating func touch(
-        _ memory: Int, _ operand: OperandAccess, _ rows: Run, _ columns: Run, _ tile: UInt32,
-        _ edges: inout EdgeCollector
+        _ memory: Int, _ operand: OperandAccess, _ tile: UInt32, _ edges: inout EdgeCollector
     ) {
         let instruction = edges.consumer
         guard operand.writes else {
-            histories[memory].read(rows: rows, columns: columns, by: instruction) {
+            histories[memory].read(footprint, by: instruction) {
                 edges.add($0, .flow, tile: tile)
             }
             return
         }
         let kind: DependenceKind = operand.reads ? .flow : .output
-        histories[memory].write(rows: rows, columns: columns, by: instruction) {
+        histories[memory].write(footprint, by: instruction) {
             edges.add($0, kind, tile: tile)
         } stillRead: {
             edges.add($0, .anti, tile: tile)

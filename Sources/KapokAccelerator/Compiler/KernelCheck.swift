@@ -13,7 +13,15 @@ struct KernelCheck {
     /// - Throws: ``CompilerError`` for the first thing that is wrong.
     func check() throws(CompilerError) {
         for pattern in kernel.patterns { try check(pattern) }
+        for tile in kernel.tiles { try check(tile) }
+        for instruction in kernel.instructions { try check(instruction) }
+        try checkLoops()
         try checkRings()
+        try checkUses()
+    }
+
+    /// Operands exist, tiles are written before they are read, products stay in their bank.
+    private func checkUses() throws(CompilerError) {
         var isTouched = [Bool](repeating: false, count: kernel.tiles.count)
         for instruction in kernel.instructions {
             let operands = OperandAccesses(instruction)
@@ -21,10 +29,6 @@ struct KernelCheck {
             // unwritten for its own sources.
             for slot in 0..<operands.count {
                 let operand = operands[slot]
-                guard Int(operand.pattern) < kernel.patterns.count else {
-                    throw malformed(
-                        instruction, "operand \(slot) names a pattern that is not there")
-                }
                 let pattern = kernel.patterns[Int(operand.pattern)]
                 guard pattern.space != .hbm else { continue }
                 if operand.reads, !isTouched[Int(pattern.tile)] {
@@ -35,6 +39,55 @@ struct KernelCheck {
                     try checkBank(pattern, instruction)
                 }
             }
+        }
+    }
+
+    private func check(_ tile: TracedTile) throws(CompilerError) {
+        let capacity =
+            tile.space == .psum ? machine.psumBytesPerPartition : machine.sbufBytesPerPartition
+        guard tile.space != .hbm, (1...machine.partitions).contains(tile.partitionCount) else {
+            throw malformed(nil, "tile \(tile.name) has \(tile.partitionCount) partitions")
+        }
+        guard tile.bytesPerPartition > capacity else { return }
+        throw CompilerError(
+            kind: tile.space == .psum ? .outOfPSUM : .outOfSBUF,
+            line: kernel.lines.known(tile.line),
+            problem: "out of \(tile.space.name.uppercased()): tile \(tile.name) takes "
+                + "\(tile.bytesPerPartition) bytes a partition, there are \(capacity)",
+            remedy: "Work on smaller tiles")
+    }
+
+    /// Operands that every instruction of its kind has are there, and name patterns.
+    private func check(_ instruction: Instruction) throws(CompilerError) {
+        let operands = OperandAccesses(instruction)
+        for slot in 0..<operands.count where operands[slot].pattern >= kernel.patterns.count {
+            throw malformed(instruction, "operand \(slot) names a pattern that is not there")
+        }
+        let opcode = instruction.opcode
+        let hasDestination = instruction.destination != Instruction.noPattern
+        let hasSource = instruction.source0 != Instruction.noPattern
+        let needsSource = opcode != .nop && opcode != .memset && opcode != .iota
+        let needsDestination = opcode != .nop && opcode != .loadStationary
+        guard hasSource || !needsSource, hasDestination || !needsDestination else {
+            throw malformed(instruction, "\(opcode.name) lacks an operand")
+        }
+        let onTensor = opcode == .loadStationary || opcode == .multiplyMoving
+        let triggers: [Engine] = [.sync, .scalar, .gpsimd]
+        guard onTensor ? instruction.engine == .tensor : true,
+            opcode.isDMA ? triggers.contains(instruction.engine) : true
+        else {
+            throw malformed(
+                instruction, "\(opcode.name) on the \(instruction.engine.name) engine")
+        }
+    }
+
+    private func checkLoops() throws(CompilerError) {
+        let isSound = kernel.iterations.enumerated().allSatisfy { index, iteration in
+            iteration.loop < kernel.loops.count
+                && (iteration.parent == LoopIteration.none || iteration.parent < index)
+        }
+        guard isSound else {
+            throw malformed(nil, "an iteration belongs to a loop that is not there")
         }
     }
 

@@ -48,6 +48,9 @@ struct MemoryPlanner {
     private let machine: Machine
     private let maximumExtra: Int
 
+    /// Buffers of pools that take less than this part of a memory are not worth moving.
+    private static let smallestShare = 32
+
     init(_ kernel: WorkingKernel, machine: Machine, maximumExtra: Int) {
         self.kernel = kernel
         lifetimes = TileLifetimes(kernel)
@@ -64,25 +67,44 @@ struct MemoryPlanner {
         return PoolLayout(kernel, lifetimes, pools: sbuf + (try psumPools()))
     }
 
-    /// Layouts that differ from `layout` in PSUM only: one pool gives a buffer up, and another one
-    /// takes what it can from that.
-    func psumNeighbours(of layout: PoolLayout) -> [[TilePool]] {
+    /// Pools with two other numbers of buffers, and what was changed in words.
+    struct Move: Sendable {
+        var pools: [TilePool]
+        var name: String
+    }
+
+    /// Pools that differ from those of `layout` in that one gives a buffer up, and another one
+    /// takes it. First those of PSUM, then the large ones of SBUF.
+    func moves(from layout: PoolLayout) -> [Move] {
         let sbuf = layout.pools.filter { $0.space == .sbuf }
         let psum = layout.pools.filter { $0.space == .psum }
-        var result: [[TilePool]] = []
-        for giver in psum.indices where psum[giver].buffers > psum[giver].live {
-            for taker in psum.indices
-            where taker != giver && psum[taker].buffers < psum[taker].tiles.count {
-                var changed = psum
+        return moves(among: psum, machine.psumBytesPerPartition).map {
+            Move(pools: sbuf + $0.pools, name: $0.name)
+        }
+            + moves(among: sbuf, machine.sbufBytesPerPartition).map {
+                Move(pools: $0.pools + psum, name: $0.name)
+            }
+    }
+
+    private func moves(among pools: [TilePool], _ capacity: Int) -> [Move] {
+        let large = pools.indices.filter { pools[$0].slotBytes * Self.smallestShare >= capacity }
+        var result: [Move] = []
+        for giver in large where pools[giver].buffers > pools[giver].live {
+            for taker in large
+            where taker != giver && pools[taker].buffers < pools[taker].tiles.count {
+                var changed = pools
                 changed[giver].buffers -= 1
                 changed[taker].buffers += 1
-                let plan = BufferPlan(
-                    changed, capacity: machine.psumBytesPerPartition, maximumExtra: maximumExtra)
-                if let packed = plan.packed() { result.append(sbuf + packed) }
+                let plan = BufferPlan(changed, capacity: capacity, maximumExtra: maximumExtra)
+                guard let packed = plan.packed() else { continue }
+                let names = [taker, giver].map { "\(changed[$0].buffers) x \(name(of: pools[$0]))" }
+                result.append(Move(pools: packed, name: names.joined(separator: " and ")))
             }
         }
         return result
     }
+
+    private func name(of pool: TilePool) -> String { kernel.tiles[Int(pool.tiles[0])].name }
 
     /// The layout with these pools, which must be those of another layout with other buffers.
     func layout(pools: [TilePool]) -> PoolLayout {

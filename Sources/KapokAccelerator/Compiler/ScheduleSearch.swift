@@ -22,10 +22,10 @@ struct ScheduleSearch {
         var loops: [PipelinedLoop]
     }
 
-    /// Memory that is left, and how it is used: tried once with the best method.
+    /// A smaller part of the memory that is left: tried once, with the best method.
     private static let smallerShare = (part: 0.25, name: "1/4 of the spare buffers")
-    /// Rounds of moving PSUM buffers from pool to pool at most.
-    private static let psumRounds = 8
+    /// Rounds of moving buffers from pool to pool at most.
+    private static let rounds = 8
 
     init(template: Program, machine: Machine, options: CompilerOptions) {
         self.template = template
@@ -65,21 +65,19 @@ struct ScheduleSearch {
                     <= options.searchBudget)
     }
 
-    /// Fewer buffers in SBUF, and buffers moved between the pools of PSUM.
+    /// Fewer buffers in SBUF, and buffers moved from pool to pool.
     private mutating func varyBuffers() throws(CompilerError) {
         guard let found = best, mayGoOn(found.fitted) else { return }
         var fewer = try setting(
             found.fitted, share: Self.smallerShare.part, name: Self.smallerShare.name)
         try attempt(found.method, &fewer)
-        for _ in 0..<Self.psumRounds {
+        for _ in 0..<Self.rounds {
             guard let center = best, center.method != .source else { return }
             let planner = planner(center.fitted)
-            for pools in planner.psumNeighbours(of: center.layout) {
+            for move in planner.moves(from: center.layout) {
                 guard mayGoOn(center.fitted) else { return }
-                let numbers = pools.filter { $0.space == .psum }.map { "\($0.buffers)" }
                 var moved = setting(
-                    center.fitted, planner.layout(pools: pools),
-                    name: "PSUM \(numbers.joined(separator: "+"))")
+                    center.fitted, planner.layout(pools: move.pools), name: move.name)
                 try attempt(center.method, &moved)
             }
             if best?.makespan == center.makespan { return }
@@ -156,7 +154,11 @@ struct ScheduleSearch {
         report.makespan = best.makespan
         report.schedule = best.name
         report.candidates = candidates
-        report.loops = best.loops
+        report.loops = best.loops.map { loop in
+            var named = loop
+            named.name = template.loops[Int(loop.loop)].name
+            return named
+        }
         report.bounds = LowerBounds(best.fitted.kernel, best.layout, costs: costs).all()
         report.pools = best.layout.report(best.fitted.kernel)
         report.spilledBytes = best.fitted.spilledBytes
