@@ -49,7 +49,8 @@ extension LoadedKernel {
         let head =
             "\(program.name) for \(machine.description.name)"
             + (parameters.isEmpty ? "" : " (\(parameters.joined(separator: ", ")))")
-            + ": \(program.instructions.count) instructions, \(program.patterns.count) access patterns"
+            + ": \(program.instructions.count) instructions, "
+            + "\(program.patterns.count) access patterns"
         guard let report else { return head }
         return head + "\n\n" + report.text(machine: machine)
     }

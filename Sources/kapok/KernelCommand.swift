@@ -8,9 +8,9 @@ struct KernelCommand: AsyncParsableCommand {
         commandName: "kernel",
         abstract: "Build, run, profile and check kernels for a Trainium-class core.",
         discussion: """
-            A kernel is one of the library (`kapok kernel list`) or a .kir file. Times are those of \
-            a simulated core (see `kapok chip describe trn2`), values are computed bit by bit as \
-            docs/accelerator.md states.
+            A kernel is one of the library (`kapok kernel list`) or a .kir file. Times are those \
+            of a simulated core (see `kapok chip describe trn2`), values are computed bit by bit \
+            as docs/accelerator.md states.
             """,
         subcommands: [
             List.self, Build.self, Run.self, ProfileKernel.self, Compare.self, Check.self,

@@ -2,7 +2,8 @@ public import ArgumentParser
 import Foundation
 public import KapokAccelerator
 
-/// Which kernel, in which shape, for which machine: the options that all `kapok kernel` commands share.
+/// Which kernel, in which shape, for which machine: the options that all `kapok kernel` commands
+/// share.
 struct KernelSelection: ParsableArguments {
     @Argument(
         help: "A kernel of the library, or a .kir file (binary or text).",

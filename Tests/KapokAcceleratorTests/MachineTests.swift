@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Machine descriptions")
 struct MachineTests {
-    @Test("every known machine resolves: all figures are there, every cycle is a whole number of ticks")
+    @Test("every known machine resolves: all figures are there, cycles are whole numbers of ticks")
     func knownMachinesResolve() throws {
         for description in MachineDescription.known {
             let machine = try Machine(description)

@@ -3,9 +3,9 @@ import Testing
 
 /// The simulated times against those that AWS published.
 ///
-/// Sources: "Introduction to NKI Kernel Optimization" (matmul; totals are read from the time axes of
-/// the profiles' pictures, which give nanoseconds) and "Fused Mamba" (table of latencies), both in
-/// the Neuron documentation.
+/// Sources: "Introduction to NKI Kernel Optimization" (matmul; totals are read from the time axes
+/// of the profiles' pictures, which give nanoseconds) and "Fused Mamba" (table of latencies), both
+/// in the Neuron documentation.
 ///
 /// One figure is calibrated: the time of a descriptor generator, on step v2 alone. Everything else
 /// here is a prediction.

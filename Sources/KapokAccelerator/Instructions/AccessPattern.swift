@@ -1,8 +1,9 @@
 /// Which elements an operand covers: partitions, and up to four free dimensions. 56 bytes.
 ///
 /// In SBUF and PSUM, element `(p, i0, i1, i2, i3)` lies in partition `partitionStart + p` at byte
-/// `offset + (i0 * stride0 + ... + i3 * stride3) * type.byteCount` of that partition. In HBM it lies at
-/// byte `offset + (p * partitionStride + i0 * stride0 + ...) * type.byteCount` of tensor `tensor`.
+/// `offset + (i0 * stride0 + ... + i3 * stride3) * type.byteCount` of that partition. In HBM it
+/// lies at byte `offset + (p * partitionStride + i0 * stride0 + ...) * type.byteCount` of tensor
+/// `tensor`.
 public struct AccessPattern: Hashable, Sendable {
     /// Where the data lies.
     public var space: MemorySpace

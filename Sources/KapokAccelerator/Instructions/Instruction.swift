@@ -10,7 +10,8 @@ public struct Instruction: Hashable, Sendable {
     public var flags: InstructionFlags
     /// Index of the written pattern, or ``noPattern``.
     public var destination: UInt32
-    /// Indices of the read patterns, or ``noPattern``; `source1` and `source2` are signed integers in
+    /// Indices of the read patterns, or ``noPattern``; `source1` and `source2` are signed integers
+    /// in
     /// `iota` and `affineSelect`.
     public var source0: UInt32
     public var source1: UInt32
@@ -76,6 +77,7 @@ public struct Instruction: Hashable, Sendable {
 
 /// Variants of instructions.
 public struct InstructionFlags: OptionSet, Hashable, Sendable {
+    /// One bit for each variant.
     public var rawValue: UInt16
 
     public init(rawValue: UInt16) { self.rawValue = rawValue }

@@ -1,6 +1,7 @@
 /// What an instruction does. Raw values are part of the `.kir` format and never change.
 ///
-/// Operands are named by their fields: `d` destination, `s0` to `s2` sources, `i0`, `i1` immediates,
+/// Operands are named by their fields: `d` destination, `s0` to `s2` sources, `i0`, `i1`
+/// immediates,
 /// `op0`, `op1` operations. P is the number of partitions, N the elements a partition.
 public enum Opcode: UInt8, CaseIterable, Codable, Sendable {
     /// Only waits and signals.
@@ -15,8 +16,8 @@ public enum Opcode: UInt8, CaseIterable, Codable, Sendable {
     // Vector, scalar and gpsimd engines
     /// `d = s0 op0 s1`.
     case tensorTensor = 3
-    /// `d = (s0 op0 a) op1 b`; `a` is `i0`, or `s1` (P x 1) with the flag scalar0; `b` is `i1`, or `s2`
-    /// with the flag scalar1. `op1` may be `bypass`.
+    /// `d = (s0 op0 a) op1 b`; `a` is `i0`, or `s1` (P x 1) with the flag scalar0; `b` is `i1`, or
+    /// `s2` with the flag scalar1. `op1` may be `bypass`.
     case tensorScalar = 4
     /// `d = (s0 op0 a) op1 s1`; `a` is `i0`, or `s2` (P x 1) with the flag scalar0.
     case scalarTensorTensor = 5
@@ -27,11 +28,13 @@ public enum Opcode: UInt8, CaseIterable, Codable, Sendable {
     case tensorCopy = 7
     /// `d = i0`.
     case memset = 8
-    /// `d = f(s0 * scale + bias)`, `f` an ``Activation`` in `op0`; scale is `i0`, or `s1` (P x 1) with
-    /// the flag scalar0; bias is `i1`, or `s2` (P x 1) with the flag scalar1. With the flag reduces,
+    /// `d = f(s0 * scale + bias)`, `f` an ``Activation`` in `op0`; scale is `i0`, or `s1` (P x 1)
+    /// with the flag scalar0; bias is `i1`, or `s2` (P x 1) with the flag scalar1. With the flag
+    /// reduces,
     /// `s1` is written instead: the sum of `d` along the free dimensions (P x 1), before rounding.
     case activation = 9
-    /// `d[i] = (s0[i] op0 d[i-1]) op1 s1[i]`; `d[-1]` is `i0`, or `s2` (P x 1) with the flag scalar0.
+    /// `d[i] = (s0[i] op0 d[i-1]) op1 s1[i]`; `d[-1]` is `i0`, or `s2` (P x 1) with the flag
+    /// scalar0.
     case tensorTensorScan = 10
     /// `d = s0` where `s1` is not zero.
     case copyPredicated = 11
@@ -41,8 +44,8 @@ public enum Opcode: UInt8, CaseIterable, Codable, Sendable {
     case affineSelect = 13
     /// `d` (P x 8) = the eight largest values of `s0`, in descending order.
     case max8 = 14
-    /// `d` (P x 8, uint32) = where in `s1` (P x N) the values `s0` (P x 8) stand: for equal values, the
-    /// next occurrence each.
+    /// `d` (P x 8, uint32) = where in `s1` (P x N) the values `s0` (P x 8) stand: for equal values,
+    /// the next occurrence each.
     case findIndex8 = 15
     /// `d = s0` with the first occurrence of each value of `s1` (P x 8) replaced by `i0`.
     case matchReplace8 = 16
@@ -56,8 +59,8 @@ public enum Opcode: UInt8, CaseIterable, Codable, Sendable {
     case reciprocal = 20
 
     // DMA, triggered by the sync, scalar or gpsimd engine
-    /// `d = s0` through the DMA engines, between HBM and SBUF in any direction. The ring executes its
-    /// transfers in order.
+    /// `d = s0` through the DMA engines, between HBM and SBUF in any direction. The ring executes
+    /// its transfers in order.
     case dmaCopy = 32
     /// As `dmaCopy`, with rows and columns exchanged (2-byte and 4-byte types).
     case dmaTranspose = 33

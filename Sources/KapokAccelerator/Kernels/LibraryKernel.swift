@@ -33,8 +33,10 @@ public protocol LibraryKernel: Sendable {
 }
 
 extension LibraryKernel {
+    /// Nothing is wrong.
     public func problem(with arguments: KernelArguments) -> String? { nil }
 
+    /// Uniform from -1 to 1.
     public func values(
         for input: TensorDeclaration, _ arguments: KernelArguments, from stream: inout RandomStream
     ) -> [Float] {

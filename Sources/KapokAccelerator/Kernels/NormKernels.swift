@@ -112,11 +112,12 @@ struct LayerNormKernel: LibraryKernel {
         _ inputs: [String: [Double]], _ arguments: KernelArguments
     ) -> [String: [Double]] {
         let columns = arguments["columns"]
-        var result = inputs["x"] ?? []
+        let x = inputs["x"] ?? []
+        var result = x
         let gain = inputs["gain"] ?? []
         let bias = inputs["bias"] ?? []
         for start in stride(from: 0, to: result.count, by: columns) {
-            let row = result[start..<(start + columns)]
+            let row = x[start..<(start + columns)]
             let mean = row.reduce(0, +) / Double(columns)
             let variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(columns)
             let scale = 1 / (variance + Double(NormShape.epsilon)).squareRoot()
@@ -182,10 +183,11 @@ struct RMSNormKernel: LibraryKernel {
         _ inputs: [String: [Double]], _ arguments: KernelArguments
     ) -> [String: [Double]] {
         let columns = arguments["columns"]
-        var result = inputs["x"] ?? []
+        let x = inputs["x"] ?? []
+        var result = x
         let gain = inputs["gain"] ?? []
         for start in stride(from: 0, to: result.count, by: columns) {
-            let row = result[start..<(start + columns)]
+            let row = x[start..<(start + columns)]
             let mean = row.reduce(0) { $0 + $1 * $1 } / Double(columns)
             let scale = 1 / (mean + Double(NormShape.epsilon)).squareRoot()
             for column in 0..<columns { result[start + column] *= scale * gain[column] }

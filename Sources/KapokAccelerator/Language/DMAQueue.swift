@@ -175,5 +175,6 @@ extension DMATrigger {
 public struct SyncEngine: DMATrigger {
     let tracer: Tracer
 
+    /// The queue that its transfers go through.
     public var queue: DMAQueue { DMAQueue(tracer: tracer, engine: .sync) }
 }

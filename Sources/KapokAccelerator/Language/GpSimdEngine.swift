@@ -4,6 +4,7 @@
 public struct GpSimdEngine: DMATrigger {
     let tracer: Tracer
 
+    /// The queue that its transfers go through.
     public var queue: DMAQueue { DMAQueue(tracer: tracer, engine: .gpsimd) }
 
     private var shared: ElementwiseInstructions {

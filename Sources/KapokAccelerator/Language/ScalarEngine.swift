@@ -3,6 +3,7 @@
 public struct ScalarEngine: DMATrigger {
     let tracer: Tracer
 
+    /// The queue that its transfers go through.
     public var queue: DMAQueue { DMAQueue(tracer: tracer, engine: .scalar) }
 
     /// `result = function(input * scale + bias)`.

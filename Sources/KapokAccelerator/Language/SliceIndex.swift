@@ -31,36 +31,42 @@ public struct ResolvedSlice: Hashable, Sendable {
 }
 
 extension Int: SliceIndex {
+    /// The elements that it takes of `extent`.
     public func resolved(extent: Int) -> ResolvedSlice {
         ResolvedSlice(start: self, count: 1, keepsDimension: false)
     }
 }
 
 extension Range<Int>: SliceIndex {
+    /// The elements that it takes of `extent`.
     public func resolved(extent: Int) -> ResolvedSlice {
         ResolvedSlice(start: lowerBound, count: count)
     }
 }
 
 extension ClosedRange<Int>: SliceIndex {
+    /// The elements that it takes of `extent`.
     public func resolved(extent: Int) -> ResolvedSlice {
         ResolvedSlice(start: lowerBound, count: count)
     }
 }
 
 extension PartialRangeFrom<Int>: SliceIndex {
+    /// The elements that it takes of `extent`.
     public func resolved(extent: Int) -> ResolvedSlice {
         ResolvedSlice(start: lowerBound, count: extent - lowerBound)
     }
 }
 
 extension PartialRangeUpTo<Int>: SliceIndex {
+    /// The elements that it takes of `extent`.
     public func resolved(extent: Int) -> ResolvedSlice {
         ResolvedSlice(start: 0, count: upperBound)
     }
 }
 
 extension PartialRangeThrough<Int>: SliceIndex {
+    /// The elements that it takes of `extent`.
     public func resolved(extent: Int) -> ResolvedSlice {
         ResolvedSlice(start: 0, count: upperBound + 1)
     }
@@ -72,6 +78,8 @@ public struct StridedSlice: SliceIndex, Hashable, Sendable {
     public var step: Int
     /// Nil: the whole dimension.
     public var range: Range<Int>?
+
+    /// The elements that it takes of `extent`.
 
     public func resolved(extent: Int) -> ResolvedSlice {
         let range = range ?? 0..<extent
@@ -110,6 +118,8 @@ public struct TileSpan: SliceIndex, Hashable, Sendable {
     public var range: Range<Int> { start..<(start + count) }
     /// Whether elements are missing.
     public var isRagged: Bool { count < size }
+
+    /// The elements that it takes of `extent`.
 
     public func resolved(extent: Int) -> ResolvedSlice {
         ResolvedSlice(start: start, count: count)

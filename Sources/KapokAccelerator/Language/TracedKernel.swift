@@ -1,8 +1,8 @@
-/// What the kernel language records and the compiler takes: instructions in the author's order, with
-/// tiles that have no address yet.
+/// What the kernel language records and the compiler takes: instructions in the author's order,
+/// with tiles that have no address yet.
 ///
-/// Instructions carry no waits and no signals. The patterns of SBUF and PSUM operands are relative to
-/// their tile (`partitionStart` and `offset` count from the tile's first partition and byte). A
+/// Instructions carry no waits and no signals. The patterns of SBUF and PSUM operands are relative
+/// to their tile (`partitionStart` and `offset` count from the tile's first partition and byte). A
 /// `loadStationary` stands right before the `multiplyMoving` instructions that use it.
 public struct TracedKernel: Sendable {
     /// The kernel's name.
@@ -33,8 +33,8 @@ public struct TracedKernel: Sendable {
     }
 }
 
-/// A tile that the author made: fresh memory each time the line is passed. It lives from its first to
-/// its last use.
+/// A tile that the author made: fresh memory each time the line is passed. It lives from its first
+/// to its last use.
 public struct TracedTile: Hashable, Sendable {
     /// The author's name for it.
     public var name: String

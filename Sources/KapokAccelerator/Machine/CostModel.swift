@@ -15,8 +15,8 @@ public enum CostCondition: String, Codable, Sendable {
 }
 
 /// A rule for the time of elementwise instructions: `fixed + elements * perElement` cycles of the
-/// engine, `elements` those of one partition, not less than the engine's minimum interval. The first
-/// rule that fits an instruction counts.
+/// engine, `elements` those of one partition, not less than the engine's minimum interval. The
+/// first rule that fits an instruction counts.
 public struct CostRule: Sendable {
     /// The opcode that it is for.
     public var opcode: Opcode

@@ -43,7 +43,8 @@ public struct UnitUsage: Hashable, Sendable {
     public var count: Int
     /// Ticks in which it worked.
     public var busy: Int64
-    /// Idle ticks by reason, at index ``StallReason/rawValue``; their sum and `busy` are the makespan.
+    /// Idle ticks by reason, at index ``StallReason/rawValue``; their sum and `busy` are the
+    /// makespan.
     public var stalled: [Int64]
 
     public init(unit: Unit, count: Int = 0, busy: Int64 = 0) {
@@ -91,8 +92,8 @@ public struct CriticalStep: Hashable, Sendable {
 
 /// Totals and rates of a run. Utilisations are fractions of 1.
 public struct ProfileMetrics: Hashable, Sendable {
-    /// Floating-point operations of the algorithm: 2 x M x K x N for each multiplication that is not a
-    /// transpose or a broadcast of data.
+    /// Floating-point operations of the algorithm: 2 x M x K x N for each multiplication that is
+    /// not a transpose or a broadcast of data.
     public var modelFLOPs: Double = 0
     /// The same with everything that the tensor engine computed.
     public var hardwareFLOPs: Double = 0

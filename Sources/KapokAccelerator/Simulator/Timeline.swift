@@ -2,14 +2,15 @@
 public struct Timeline: Hashable, Sendable {
     /// The time of the last event: the program's length.
     public var makespan: Int64 = 0
-    /// For each instruction, when its engine came to it (its predecessor in the queue had been issued).
+    /// For each instruction, when its engine came to it (its predecessor in the queue had been
+    /// issued).
     public var issue: [Int64] = []
     /// For each instruction, when it started: all waits satisfied, its unit free.
     public var start: [Int64] = []
     /// For each instruction, when its unit was free again.
     public var busyEnd: [Int64] = []
-    /// For each instruction, when its result was in memory and its semaphore signalled. For DMA: when
-    /// the last byte had arrived and the ring had completed all transfers before it.
+    /// For each instruction, when its result was in memory and its semaphore signalled. For DMA:
+    /// when the last byte had arrived and the ring had completed all transfers before it.
     public var end: [Int64] = []
     /// The transfers, in order of triggering.
     public var transfers: [Transfer] = []
