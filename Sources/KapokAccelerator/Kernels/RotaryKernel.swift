@@ -11,7 +11,8 @@ internal import KapokWorld
 /// An elementwise product costs two cycles an element in SBUF but one when an operand lies in PSUM.
 /// So the vector engine writes `x cos` of all elements to PSUM and adds from there, 2 cycles an
 /// element in all, while the gpsimd engine multiplies exchanged halves by sines: both are busy, and
-/// three times as fast as the vector engine alone in SBUF.
+/// three times as fast as the vector engine alone in SBUF. (On Trainium1 the two engines share one
+/// path to SBUF and take turns.)
 struct RotaryKernel: LibraryKernel {
     let name = "rope"
     let summary = "rotary position embedding of all heads of a sequence"
