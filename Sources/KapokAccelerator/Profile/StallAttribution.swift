@@ -134,16 +134,18 @@ extension StallAttribution {
                 chain.follow(segment)
                 for stall in chain.stalls.reversed() { add(stall) }
             }
-            let contention = run.contention(in: segment)
             units[number].count += 1
-            units[number].busy += segment.end - segment.start - contention
+            last = segment.instruction
+            // Segments overlap only where transfers were made not to wait for each other.
+            if segment.end <= done { continue }
+            let start = max(segment.start, done)
+            let workEnd = max(start, segment.end - run.contention(in: segment))
+            units[number].busy += workEnd - start
             add(
                 Stall(
-                    unit: unit, reason: .memoryContention, start: segment.end - contention,
-                    end: segment.end, culprit: segment.instruction,
-                    victim: segment.instruction))
+                    unit: unit, reason: .memoryContention, start: workEnd, end: segment.end,
+                    culprit: segment.instruction, victim: segment.instruction))
             done = segment.end
-            last = segment.instruction
         }
         addProgramEnd(unit, from: done, victim: last)
     }

@@ -2,7 +2,8 @@ extension SimulationCore {
     /// An engine has triggered a transfer: its descriptors are made.
     mutating func trigger(_ step: PlannedStep, _ queue: Int, at triggered: Int64) {
         // Sync and scalar have a hardware generator each; gpsimd makes descriptors in software.
-        let generator = queue == Int(Engine.sync.rawValue) ? 0 : queue == 2 ? 1 : 2
+        let generator =
+            queue == Int(Engine.sync.rawValue) ? 0 : queue == Int(Engine.scalar.rawValue) ? 1 : 2
         let isSelfRemoved =
             Detail.isDetailed && removed.contains(step.index, for: step.index)
         var free = generators[generator].free
