@@ -45,6 +45,14 @@ struct RandomKernel {
             sketch.compute(.memset, [], to: whole, on: .gpsimd, line: 8)
             kept.append(tile)
         }
+        // What loads may read is written first.
+        let start = tile("start", line: 10)
+        let zeros = part(start)
+        sketch.compute(.memset, [], to: zeros, on: .vector, line: 11)
+        for first in stride(from: 0, to: 64, by: columns) {
+            let target = sketch.region(scratch, rows: 0..<4, columns: first..<first + columns)
+            sketch.copy(zeros, to: target, line: 12)
+        }
         for iteration in 0..<iterations {
             // Some tiles of the iteration before live on.
             filled = pick(2) == 0 ? [] : Array(filled.suffix(2))
@@ -102,9 +110,11 @@ struct RandomKernel {
         let b = operand()
         let tile = tile("value", line: 30 + pick(3))
         let engines: [Engine] = [.vector, .scalar, .gpsimd]
-        let sources = [part(a), part(b)]
+        let engine = engines[pick(3)]
+        let sources = engine == .scalar ? [part(a)] : [part(a), part(b)]
         sketch.compute(
-            .tensorTensor, sources, to: part(tile), on: engines[pick(3)], line: 33)
+            engine == .scalar ? .activation : .tensorTensor, sources, to: part(tile), on: engine,
+            line: 33)
         filled.append(tile)
     }
 
@@ -126,7 +136,7 @@ struct RandomKernel {
             let from = part(source, columns: parity..<columns, stride: 2)
             let target = part(tile, columns: parity..<columns, stride: 2)
             sketch.compute(
-                .activation, [from], to: target, on: pick(2) == 0 ? .scalar : .vector, line: 37)
+                .tensorCopy, [from], to: target, on: pick(2) == 0 ? .scalar : .vector, line: 37)
         }
         filled.append(tile)
     }
