@@ -131,8 +131,8 @@ struct CompilerMemoryTests {
         }
     }
 
-    /// In other orders, the first bytes of a tile may take the place of bytes of another one that are
-    /// no longer needed, while the rest of that is.
+    /// In other orders, the first bytes of a tile may take the place of bytes of another one that
+    /// are no longer needed, while the rest of that is.
     @Test("tiles alive at the same time lie apart; banks and partition starts are legal")
     func places() throws {
         for seed in 0..<20 {
