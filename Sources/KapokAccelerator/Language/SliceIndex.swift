@@ -81,6 +81,7 @@ public struct StridedSlice: SliceIndex, Hashable, Sendable {
 
     /// The elements that it takes of `extent`.
 
+    /// The elements that it takes of `extent`.
     public func resolved(extent: Int) -> ResolvedSlice {
         let range = range ?? 0..<extent
         return ResolvedSlice(
@@ -121,6 +122,7 @@ public struct TileSpan: SliceIndex, Hashable, Sendable {
 
     /// The elements that it takes of `extent`.
 
+    /// The elements that it takes of `extent`.
     public func resolved(extent: Int) -> ResolvedSlice {
         ResolvedSlice(start: start, count: count)
     }
