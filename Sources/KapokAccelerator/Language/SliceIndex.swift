@@ -80,8 +80,6 @@ public struct StridedSlice: SliceIndex, Hashable, Sendable {
     public var range: Range<Int>?
 
     /// The elements that it takes of `extent`.
-
-    /// The elements that it takes of `extent`.
     public func resolved(extent: Int) -> ResolvedSlice {
         let range = range ?? 0..<extent
         return ResolvedSlice(
@@ -119,8 +117,6 @@ public struct TileSpan: SliceIndex, Hashable, Sendable {
     public var range: Range<Int> { start..<(start + count) }
     /// Whether elements are missing.
     public var isRagged: Bool { count < size }
-
-    /// The elements that it takes of `extent`.
 
     /// The elements that it takes of `extent`.
     public func resolved(extent: Int) -> ResolvedSlice {
