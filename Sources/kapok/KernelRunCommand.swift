@@ -47,12 +47,21 @@ extension KernelCommand {
                 outputs = try execute(loaded)
             }
             TerminalLine.clear()
+            if loaded.origin == nil { warn(about: loaded) }
             let document = RunDocument(
                 kernel: loaded.program.name, machine: loaded.machine.description.name,
                 instructions: loaded.program.instructions.count,
                 totalMilliseconds: loaded.machine.nanoseconds(ticks: makespan) / 1e6,
                 totalTicks: makespan, outputs: outputs)
             if json { try ChipOutput.printJSON(document) } else { print(document.text) }
+        }
+
+        /// The values of a program that races are one of several possibilities.
+        private func warn(about loaded: LoadedKernel) {
+            let report = ProgramChecker.check(loaded.program, loaded.machine)
+            for diagnostic in report.diagnostics where diagnostic.severity > .note {
+                FileHandle.standardError.write(Data("\(diagnostic)\n".utf8))
+            }
         }
 
         private func execute(_ loaded: LoadedKernel) throws -> [OutputDocument] {

@@ -22,13 +22,17 @@ struct KernelSelection: ParsableArguments {
     @OptionGroup(title: "Shape") var shape: KernelShapeOptions
 
     /// The program that was selected, made or read.
-    func load() throws -> LoadedKernel {
+    ///
+    /// - Parameter validates: whether a file that breaks the machine's rules is refused.
+    func load(validates: Bool = true) throws -> LoadedKernel {
         if let library = KernelLibrary.named(kernel) { return try build(library) }
         guard kernel.contains(".") || kernel.contains("/") else {
             _ = try Self.libraryKernel(kernel)
             preconditionFailure("a kernel that is not in the library was found there")
         }
-        return try LoadedKernel(file: kernel, machine: machine)
+        let loaded = try LoadedKernel(file: kernel, machine: machine)
+        if validates { try loaded.validate() }
+        return loaded
     }
 
     /// Traces and compiles a kernel of the library.
@@ -109,6 +113,15 @@ struct LoadedKernel {
         }
         let machine = try Machine(ChipMachine.description(name ?? program.machine))
         self.init(program: program, machine: machine, report: nil, origin: nil)
+    }
+
+    /// Refuses a program that breaks the machine's rules.
+    func validate() throws {
+        let errors = ProgramValidator.validate(program, machine).filter { $0.severity == .error }
+        guard !errors.isEmpty else { return }
+        throw CommandFailure(
+            description: "\(program.name) breaks the rules of \(machine.description.name)\n"
+                + errors.map(\.description).joined(separator: "\n"))
     }
 
     private static func bytes(of path: String) throws -> [UInt8] {

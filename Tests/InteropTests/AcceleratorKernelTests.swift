@@ -64,6 +64,61 @@ struct AcceleratorKernelTests {
         }
     }
 
+    @Test("a fault in a program is named with its source line and a remedy", arguments: Fault.all)
+    func faults(_ fault: Fault) throws {
+        let path = FileManager.default.temporaryDirectory
+            .appending(path: "kapok-\(UUID().uuidString).kir").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let shape = ["matmul", "--m", "130", "--k", "200", "--n", "300", "--schedule", "source"]
+        let built = try kapok(["kernel", "build"] + shape + ["--text", "--output", path])
+        try #require(built.status == 0, "\(built.output)")
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        let broken = text.replacingOccurrences(
+            of: fault.pattern, with: fault.replacement, options: .regularExpression)
+        try #require(broken != text, "the program has no place for \(fault.rule)")
+        try broken.write(toFile: path, atomically: true, encoding: .utf8)
+        let check = try kapok(["kernel", "check", path])
+        #expect(check.status == 1)
+        #expect(check.output.contains("[\(fault.rule)]"), "\(check.output)")
+        #expect(check.output.contains("MatmulTuned.swift:"), "\(check.output)")
+        #expect(check.output.contains("remedy: "), "\(check.output)")
+    }
+
+    /// A change to the text of a program that makes it wrong.
+    struct Fault: Sendable, CustomTestStringConvertible {
+        /// The rule that it breaks.
+        var rule: String
+        /// A regular expression, and what takes the place of its matches.
+        var pattern: String
+        var replacement: String
+
+        var testDescription: String { rule }
+
+        static let all = [
+            Fault(
+                rule: "partitions", pattern: "(tile tile sbuf fp32 partitions )0\\+2 ",
+                replacement: "$15+2 "),
+            Fault(
+                rule: "capacity", pattern: "(tile tile sbuf fp32 partitions 0\\+2 bytes )[0-9]+",
+                replacement: "$1228800"),
+            Fault(
+                rule: "engine", pattern: "(?m)^scalar.tensorCopy",
+                replacement: "gpsimd.tensorCopy"),
+            Fault(
+                rule: "bank", pattern: "(tile sum psum fp32 partitions 0\\+2 bytes )[0-9]+",
+                replacement: "$13072"),
+            Fault(
+                rule: "deadlock", pattern: "wait s7>=1 \\([^)]*\\)", replacement: "wait s7>=9"),
+            Fault(
+                rule: "race", pattern: "(scalar.tensorCopy .*) wait s1>=2 \\([^)]*\\)",
+                replacement: "$1"),
+            Fault(
+                rule: "uninitialised",
+                pattern: "dmaCopy right\\[0:128, 0:300\\] <- rhs\\[0:128, 0:300\\]",
+                replacement: "dmaCopy right[0:128, 0:299] <- rhs[0:128, 0:299]"),
+        ]
+    }
+
     private func kapok(_ words: [String]) throws -> (status: Int32, output: String) {
         try #require(Place.isProgram(Place.kapok), "\(Place.kapok.path) is not built")
         let result = try Command([Place.kapok.path] + words, seconds: 300).run()

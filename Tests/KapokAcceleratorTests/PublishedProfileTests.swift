@@ -14,7 +14,7 @@ struct PublishedProfileTests {
     /// A step of the matmul tutorial, 4096 x 8192 x 8192 in FP32 on one core of Trainium2.
     struct Step: Sendable {
         var name: String
-        /// Published total and predicted tolerance.
+        /// The published total.
         var milliseconds: Double
     }
 
@@ -24,22 +24,31 @@ struct PublishedProfileTests {
         Step(name: "v5", milliseconds: 28.30),
     ]
 
-    @Test("step v2 calibrates the descriptor time, near the documented 600 ns")
-    func calibrationStep() throws {
+    @Test("the descriptor time, calibrated on step v2, is near the documented 600 ns")
+    func calibration() throws {
         let fact = try #require(MachineDescription.trainium2[.descriptorTime])
         #expect(fact.confidence == .calibrated)
         #expect(abs(fact.value - 600) < 6)
-        let run = try Run("matmul", "v2", Self.shape, on: .trainium2)
-        #expect(abs(run.milliseconds / Self.calibration.milliseconds - 1) < 0.002)
     }
 
-    @Test("steps v3, v4 and v5 are predicted within 2 %, and far below v2", arguments: predicted)
-    func predictedStep(_ step: Step) throws {
-        let run = try Run("matmul", step.name, Self.shape, on: .trainium2)
-        #expect(abs(run.milliseconds / step.milliseconds - 1) < 0.02)
-        #expect(run.milliseconds < 0.75 * Self.calibration.milliseconds)
-        // Published for v5: 28.16 ms; the same multiplications make up every step.
-        #expect(abs(run.tensorMilliseconds / 28.16 - 1) < 0.01)
+    @Test("matmul: v2 is met; v3, v4 and v5 are predicted within 2 %, and in order")
+    func matmul() throws {
+        let v2 = try Run("matmul", Self.calibration.name, Self.shape, on: .trainium2).milliseconds
+        #expect(abs(v2 / Self.calibration.milliseconds - 1) < 0.002)
+        var predicted: [Double] = []
+        for step in Self.predicted {
+            let run = try Run("matmul", step.name, Self.shape, on: .trainium2)
+            let error = run.milliseconds / step.milliseconds - 1
+            #expect(abs(error) < 0.02, "\(step.name): \(run.milliseconds) ms")
+            // Published for v5; the same multiplications make up every step.
+            #expect(abs(run.tensorMilliseconds / 28.16 - 1) < 0.01)
+            predicted.append(run.milliseconds)
+        }
+        // Published: v2 > v4 > v5 > v3. The place of v4, 0.4 % above v5, is not predicted: its
+        // published profile was throttled from 16 ms on (a row of the picture shows the step).
+        let (v3, v4, v5) = (predicted[0], predicted[1], predicted[2])
+        #expect(v2 > v5 && v5 > v3)
+        #expect(v2 > v4 && v4 > v3)
     }
 
     @Test(
