@@ -11,6 +11,21 @@ struct AcceleratorKernelTests {
         try Script("accelerator/kernels_numpy.py", minutes: 5, fullMinutes: 40).run()
     }
 
+    @Test(
+        "the fingerprints of conversions are those that NumPy and ml_dtypes give",
+        .enabled(if: NumPy.isThere, "numpy and ml_dtypes are not installed for \(Place.python)"))
+    func fingerprints() throws {
+        let script = Place.clients.appending(path: "accelerator/numeric_fingerprints.py").path
+        let table = "Tests/KapokAcceleratorTests/NumericFingerprintTests.swift"
+        let words = [
+            Place.python, "-B", script, "--check", Place.root.appending(path: table).path,
+        ]
+        let result = try Command(words, seconds: 300).run()
+        #expect(result.status == 0, "\(result.output)")
+        let counts = try #require(result.output.firstMatch(of: /(\d+) of (\d+) lines agree/))
+        #expect(counts.output.1 == counts.output.2 && counts.output.1 != "0")
+    }
+
     @Test("the command line has an option for every parameter of every kernel")
     func options() throws {
         let list = try kapok(["kernel", "list", "--json"])
