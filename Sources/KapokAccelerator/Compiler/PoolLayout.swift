@@ -73,8 +73,8 @@ struct MemoryPlanner {
         var name: String
     }
 
-    /// Pools that differ from those of `layout` in that one gives a buffer up, and another one
-    /// takes it. First those of PSUM, then the large ones of SBUF.
+    /// Pools that differ from those of `layout` in that one takes a buffer, and another one gives
+    /// up as many as that takes, or several do. First those of PSUM, then the large ones of SBUF.
     func moves(from layout: PoolLayout) -> [Move] {
         let sbuf = layout.pools.filter { $0.space == .sbuf }
         let psum = layout.pools.filter { $0.space == .psum }
@@ -88,20 +88,44 @@ struct MemoryPlanner {
 
     private func moves(among pools: [TilePool], _ capacity: Int) -> [Move] {
         let large = pools.indices.filter { pools[$0].slotBytes * Self.smallestShare >= capacity }
+        let takers = large.filter { pools[$0].buffers < pools[$0].tiles.count }
         var result: [Move] = []
-        for giver in large where pools[giver].buffers > pools[giver].live {
-            for taker in large
-            where taker != giver && pools[taker].buffers < pools[taker].tiles.count {
-                var changed = pools
-                changed[giver].buffers -= 1
-                changed[taker].buffers += 1
-                let plan = BufferPlan(changed, capacity: capacity, maximumExtra: maximumExtra)
-                guard let packed = plan.packed() else { continue }
-                let names = [taker, giver].map { "\(changed[$0].buffers) x \(name(of: pools[$0]))" }
-                result.append(Move(pools: packed, name: names.joined(separator: " and ")))
+        for giver in large {
+            for taker in takers where taker != giver {
+                if let move = move(pools, to: taker, from: [giver], capacity) {
+                    result.append(move)
+                }
             }
         }
+        for taker in takers {
+            let givers = large.filter { $0 != taker }
+            guard let move = move(pools, to: taker, from: givers, capacity),
+                givers.count(where: { move.pools[$0].buffers < pools[$0].buffers }) > 1
+            else { continue }
+            result.append(move)
+        }
         return result
+    }
+
+    /// One more buffer for `taker`, at the cost of those of `givers` that have most to spare; nil
+    /// when that does not free enough, or nothing needs to be given.
+    private func move(
+        _ pools: [TilePool], to taker: Int, from givers: [Int], _ capacity: Int
+    ) -> Move? {
+        var changed = pools
+        changed[taker].buffers += 1
+        while true {
+            let richest = givers.filter { changed[$0].buffers > changed[$0].live }.max {
+                changed[$0].buffers - changed[$0].live < changed[$1].buffers - changed[$1].live
+            }
+            guard let richest else { return nil }
+            changed[richest].buffers -= 1
+            let plan = BufferPlan(changed, capacity: capacity, maximumExtra: maximumExtra)
+            guard let packed = plan.packed() else { continue }
+            let touched = [taker] + givers.filter { changed[$0].buffers < pools[$0].buffers }
+            let names = touched.map { "\(changed[$0].buffers) x \(name(of: pools[$0]))" }
+            return Move(pools: packed, name: names.joined(separator: " and "))
+        }
     }
 
     private func name(of pool: TilePool) -> String { kernel.tiles[Int(pool.tiles[0])].name }
