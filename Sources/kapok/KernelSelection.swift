@@ -26,9 +26,11 @@ struct KernelSelection: ParsableArguments {
     /// - Parameter validates: whether a file that breaks the machine's rules is refused.
     func load(validates: Bool = true) throws -> LoadedKernel {
         if let library = KernelLibrary.named(kernel) { return try build(library) }
-        guard kernel.contains(".") || kernel.contains("/") else {
-            _ = try Self.libraryKernel(kernel)
-            preconditionFailure("a kernel that is not in the library was found there")
+        // A word that names no file was meant as a kernel of the library.
+        if !kernel.contains("."), !kernel.contains("/"),
+            !FileManager.default.fileExists(atPath: kernel)
+        {
+            throw Self.unknownKernel(kernel)
         }
         let loaded = try LoadedKernel(file: kernel, machine: machine)
         if validates { try loaded.validate() }
@@ -60,12 +62,14 @@ struct KernelSelection: ParsableArguments {
 
     /// The kernel of the library with that name.
     static func libraryKernel(_ name: String) throws -> any LibraryKernel {
-        guard let kernel = KernelLibrary.named(name) else {
-            let names = KernelLibrary.all.map(\.name).joined(separator: ", ")
-            throw CommandFailure(
-                description: "'\(name)' is no kernel of the library (\(names)) and no .kir file")
-        }
+        guard let kernel = KernelLibrary.named(name) else { throw unknownKernel(name) }
         return kernel
+    }
+
+    private static func unknownKernel(_ name: String) -> CommandFailure {
+        let names = KernelLibrary.all.map(\.name).joined(separator: ", ")
+        return CommandFailure(
+            description: "'\(name)' is no kernel of the library (\(names)) and no .kir file")
     }
 }
 
