@@ -39,7 +39,8 @@ struct KernelCompilationTests {
                 let options = CompilerOptions(maximumCandidates: 2)
                 let compiled = try Compiler(machine: machine, options: options).compile(traced)
                 let program = compiled.program
-                #expect(try outputs(of: program, inputs, on: machine) == expected, "\(name)")
+                let outputs = try KernelsHarness.execute(program, inputs: inputs, on: machine)
+                #expect(outputs == expected, "\(name)")
                 let report = ProgramChecker.check(program, machine)
                 #expect(report.isSound, "\(name): \(report.diagnostics.first?.description ?? "")")
                 #expect(report.isProvedRaceFree, "\(name)")
@@ -48,21 +49,6 @@ struct KernelCompilationTests {
                 #expect(compiled.report.makespan <= source.makespan, "\(name)")
             }
         }
-    }
-
-    private func outputs(
-        of program: Program, _ inputs: [String: [Float]], on machine: Machine
-    ) throws -> [String: [Float]] {
-        var options = ExecutionOptions()
-        options.checksInitialization = true
-        var executor = try Executor(program: program, machine: machine, options: options)
-        for (name, values) in inputs { try executor.setInput(name, values: values) }
-        try executor.run()
-        var outputs: [String: [Float]] = [:]
-        for tensor in program.tensors where tensor.role == .output {
-            outputs[tensor.name] = try executor.values(of: tensor.name)
-        }
-        return outputs
     }
 
     @Test(

@@ -27,25 +27,11 @@ struct KernelsCompiledTests {
                 let inputs = kernel.inputs(arguments, seed: 7)
                 let expected = try KernelsHarness.run(traced, inputs: inputs)
                 let compiled = try Compiler(machine: machine).compile(traced)
-                let outputs = try execute(compiled.program, inputs, on: machine)
+                let outputs = try KernelsHarness.execute(
+                    compiled.program, inputs: inputs, on: machine)
                 #expect(outputs == expected, "\(name) \(variant.name)")
             }
         }
-    }
-
-    private func execute(
-        _ program: Program, _ inputs: [String: [Float]], on machine: Machine
-    ) throws -> [String: [Float]] {
-        var options = ExecutionOptions()
-        options.checksInitialization = true
-        var executor = try Executor(program: program, machine: machine, options: options)
-        for (name, values) in inputs { try executor.setInput(name, values: values) }
-        try executor.run()
-        var outputs: [String: [Float]] = [:]
-        for tensor in program.tensors where tensor.role == .output {
-            outputs[tensor.name] = try executor.values(of: tensor.name)
-        }
-        return outputs
     }
 
     @Test("verification runs a compiled kernel on seeded inputs and holds it against the reference")

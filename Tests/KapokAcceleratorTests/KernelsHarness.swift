@@ -10,13 +10,20 @@ enum KernelsHarness {
         _ traced: TracedKernel, inputs: [String: [Float]]
     ) throws -> [String: [Float]] {
         let (program, machine) = try placed(traced)
+        return try execute(program, inputs: inputs, on: machine)
+    }
+
+    /// The outputs of a program by name, from inputs by name.
+    static func execute(
+        _ program: Program, inputs: [String: [Float]], on machine: Machine
+    ) throws -> [String: [Float]] {
         var options = ExecutionOptions()
         options.checksInitialization = true
         var executor = try Executor(program: program, machine: machine, options: options)
         for (name, values) in inputs { try executor.setInput(name, values: values) }
         try executor.run()
         var outputs: [String: [Float]] = [:]
-        for tensor in traced.tensors where tensor.role == .output {
+        for tensor in program.tensors where tensor.role == .output {
             outputs[tensor.name] = try executor.values(of: tensor.name)
         }
         return outputs

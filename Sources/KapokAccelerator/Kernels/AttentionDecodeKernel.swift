@@ -1,4 +1,3 @@
-internal import Glibc
 internal import KapokWorld
 
 /// Attention of one new position of each sequence to all that are cached, as in decoding.
@@ -84,25 +83,17 @@ struct AttentionDecodeKernel: LibraryKernel {
         let (size, length) = (arguments["headSize"], arguments["length"])
         let group = arguments["heads"] / arguments["kvHeads"]
         let scale = 1 / Double(size).squareRoot()
-        var result = [Double](repeating: 0, count: q.count)
+        var result: [Double] = []
         for row in 0..<(q.count / size) {
             let first = row / group * size * length
-            var weights = [Double](repeating: 0, count: length)
+            var scores = [Double](repeating: 0, count: length)
             for index in 0..<size {
                 let factor = scale * q[row * size + index]
                 for key in 0..<length {
-                    weights[key] += factor * keys[first + index * length + key]
+                    scores[key] += factor * keys[first + index * length + key]
                 }
             }
-            let maximum = weights.max() ?? 0
-            for key in 0..<length { weights[key] = exp(weights[key] - maximum) }
-            let total = weights.reduce(0, +)
-            for key in 0..<length {
-                let weight = weights[key] / total
-                for index in 0..<size {
-                    result[row * size + index] += weight * v[first + key * size + index]
-                }
-            }
+            result += AttentionReference.mean(of: v, from: first, size: size, weightedBy: scores)
         }
         return ["result": result]
     }

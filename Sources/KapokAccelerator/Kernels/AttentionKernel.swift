@@ -1,4 +1,3 @@
-internal import Glibc
 internal import KapokWorld
 
 /// Attention of all positions of a sequence to each other, as in prefill: `softmax(q k^T / sqrt(d))
@@ -82,30 +81,20 @@ struct AttentionKernel: LibraryKernel {
         let shape = AttentionShape(arguments)
         let (q, k, v) = (inputs["q"] ?? [], inputs["k"] ?? [], inputs["v"] ?? [])
         let size = shape.headSize
-        var result = [Double](repeating: 0, count: q.count)
+        var result: [Double] = []
         for row in 0..<(q.count / size) {
             let position = row % shape.sequence
             let head = row / shape.sequence / shape.group
             let keys = shape.isCausal ? position + 1 : shape.sequence
             let first = head * shape.sequence * size
-            var weights = [Double](repeating: 0, count: keys)
-            for key in 0..<keys {
+            let scores = (0..<keys).map { key in
+                var sum = 0.0
                 for index in 0..<size {
-                    weights[key] += q[row * size + index] * k[first + key * size + index]
+                    sum += q[row * size + index] * k[first + key * size + index]
                 }
+                return shape.scale * sum
             }
-            let maximum = weights.max() ?? 0
-            var total = 0.0
-            for key in 0..<keys {
-                weights[key] = exp(shape.scale * (weights[key] - maximum))
-                total += weights[key]
-            }
-            for key in 0..<keys {
-                let weight = weights[key] / total
-                for index in 0..<size {
-                    result[row * size + index] += weight * v[first + key * size + index]
-                }
-            }
+            result += AttentionReference.mean(of: v, from: first, size: size, weightedBy: scores)
         }
         return ["result": result]
     }

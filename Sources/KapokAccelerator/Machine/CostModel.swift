@@ -220,6 +220,22 @@ public struct CostModel: Sendable {
             packets: packets, bytesPerPacket: bytesPerPacket, totalTicks1024: Int64(ticks))
     }
 
+    /// Whether the vector engine executes `instruction` in a 16-bit fast mode: then it occupies the
+    /// path to SBUF that it shares with gpsimd.
+    func isInFastMode(_ instruction: Instruction, patterns: [AccessPattern]) -> Bool {
+        guard instruction.engine == .vector,
+            let rule = rule(for: instruction, Operands(instruction, patterns))
+        else { return false }
+        return rule.condition == .fastSBUF || rule.condition == .fastPSUM
+    }
+
+    /// The first rule that fits.
+    private func rule(for instruction: Instruction, _ operands: Operands) -> CostRule? {
+        rules[Int(instruction.opcode.rawValue)].first {
+            ($0.engine == nil || $0.engine == instruction.engine) && operands.satisfy($0.condition)
+        }
+    }
+
     private func passes(_ type: ElementType) -> Double { type == .fp32 ? fp32Passes : 1 }
 
     private func elementwiseCost(
@@ -228,12 +244,8 @@ public struct CostModel: Sendable {
         let operands = Operands(instruction, patterns)
         let elements = Double(operands.elements)
         var cycles = elements
-        for rule in rules[Int(instruction.opcode.rawValue)]
-        where (rule.engine == nil || rule.engine == instruction.engine)
-            && operands.satisfy(rule.condition)
-        {
+        if let rule = rule(for: instruction, operands) {
             cycles = elements * rule.perElement + rule.fixed
-            break
         }
         if instruction.engine == .gpsimd { cycles += gpsimdStart } else { cycles += fixedCycles }
         if instruction.flags.contains(.reduces) { cycles += accumulatorRead }

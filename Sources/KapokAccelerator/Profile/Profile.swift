@@ -68,9 +68,10 @@ public struct CriticalStep: Hashable, Sendable {
         /// A transfer: descriptors, start latency, moving, completion.
         case descriptor = 3
         case dmaLatency = 4
+        /// Keeps its number in exports; paths go through the transfers that are in the way instead.
         case dmaQueue = 5
         case dmaTransfer = 6
-        /// The engine's queue: the instruction before it on the same unit.
+        /// Power management held it back.
         case throttle = 7
     }
 

@@ -7,8 +7,6 @@ final class CostModels: Sendable {
     /// With the bandwidth that is left when other cores use the same HBM.
     let contended: CostModel
 
-    private let hasFastRule: [Bool]
-
     /// - Parameter coresSharingHBM: active cores on one stack of HBM, at least 1.
     init(_ machine: Machine, coresSharingHBM: Int) throws(SimulationError) {
         usual = CostModel(machine)
@@ -20,12 +18,6 @@ final class CostModels: Sendable {
             machine.hbmStackBandwidth / Double(coresSharingHBM) / Double(machine.dmaEngines)
         contended =
             share < own ? try Self.variant(description.simulated(.dmaBandwidth, share)) : usual
-        var fast = [Bool](repeating: false, count: 256)
-        for rule in CostRule.all
-        where rule.condition == .fastSBUF && rule.generation <= description.generation {
-            fast[Int(rule.opcode.rawValue)] = true
-        }
-        hasFastRule = fast
     }
 
     /// The models, or why there are none.
@@ -46,22 +38,6 @@ final class CostModels: Sendable {
         _ description: MachineDescription
     ) throws(SimulationError) -> CostModel {
         do { return CostModel(try Machine(description)) } catch { throw .machine(error) }
-    }
-
-    /// Whether the vector engine executes `instruction` in a 16-bit fast mode: then it occupies the
-    /// path to SBUF that it shares with gpsimd. The fast rules apply when all operands that set the
-    /// rate are 2 bytes wide (see ``CostCondition``).
-    func isInFastMode(_ instruction: Instruction, _ patterns: [AccessPattern]) -> Bool {
-        guard instruction.engine == .vector, hasFastRule[Int(instruction.opcode.rawValue)] else {
-            return false
-        }
-        var operands = [instruction.destination, instruction.source0]
-        if !instruction.flags.contains(.scalar0), !instruction.flags.contains(.reduces) {
-            operands.append(instruction.source1)
-        }
-        return operands.allSatisfy {
-            $0 == Instruction.noPattern || patterns[Int($0)].type.byteCount == 2
-        }
     }
 }
 

@@ -57,7 +57,7 @@ struct SimulatedCosts: ~Copyable {
         entry.work = min(unbounded.interval, cost.interval)
         entry.interval = removed.contains(.issueInterval) ? entry.work : cost.interval
         entry.latency = removed.contains(.resultLatency) ? 0 : cost.latency
-        let isFast = models.isInFastMode(instruction, patterns)
+        let isFast = model.isInFastMode(instruction, patterns: patterns)
         (entry.keptResources, entry.addedResources) = StructuralResources.filter(
             instruction, isFast: isFast, generation: models.generation)
         if removed.contains(.psumBank) { entry.keptResources &= ~StructuralResources.banks }
