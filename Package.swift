@@ -18,6 +18,7 @@ let package = Package(
         .library(name: "KapokSimulation", targets: ["KapokSimulation"]),
         .library(name: "KapokDrive", targets: ["KapokDrive"]),
         .library(name: "KapokAccelerator", targets: ["KapokAccelerator"]),
+        .library(name: "KapokFabric", targets: ["KapokFabric"]),
         .library(name: "KapokStore", targets: ["KapokStore"]),
         .library(name: "KapokS3", targets: ["KapokS3"]),
     ],
@@ -44,6 +45,8 @@ let package = Package(
             name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CUring", linkerSettings: [.linkedLibrary("uring")]),
+        // The kernel's own headers: netlink, next hops, packet timestamps.
+        .target(name: "CNetlink"),
 
         // Floor 1
         .target(name: "KapokSimulation", dependencies: ["KapokWorld"], swiftSettings: strict),
@@ -56,6 +59,19 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "KapokAccelerator", dependencies: ["KapokWorld", "CKernels", "CZlib"],
+            swiftSettings: strict),
+
+        .target(
+            name: "KapokFabric",
+            dependencies: [
+                "KapokWorld", "KapokLinux", "CNetlink",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "KapokFabricSimulation",
+            dependencies: ["KapokWorld", "KapokSimulation", "KapokFabric"],
             swiftSettings: strict),
 
         // Floor 3
@@ -113,8 +129,9 @@ let package = Package(
         .executableTarget(
             name: "kapok",
             dependencies: [
-                "KapokAccelerator", "KapokBench", "KapokRegion", "KapokSimulation", "KapokStore",
-                "KapokStoreSimulation",
+                "KapokAccelerator", "KapokBench", "KapokFabric", "KapokFabricSimulation",
+                "KapokRegion", "KapokSimulation", "KapokStore", "KapokStoreSimulation",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -134,6 +151,19 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "KapokAcceleratorTests", dependencies: ["KapokWorld", "KapokAccelerator"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "KapokFabricTests",
+            dependencies: [
+                "KapokWorld", "KapokLinux", "KapokFabric",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "KapokFabricSimulationTests",
+            dependencies: [
+                "KapokWorld", "KapokSimulation", "KapokFabric", "KapokFabricSimulation",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "KapokStoreTests",
@@ -198,5 +228,9 @@ let package = Package(
             name: "AcceleratorBenchmark",
             dependencies: ["KapokWorld", "KapokAccelerator", "CKernels"],
             path: "Benchmarks/Accelerator", swiftSettings: strict),
+        .executableTarget(
+            name: "FabricBenchmark",
+            dependencies: ["KapokWorld", "KapokFabric", "KapokFabricSimulation", "CNetlink"],
+            path: "Benchmarks/Fabric", swiftSettings: strict),
     ]
 )

@@ -11,7 +11,7 @@ struct Kapok: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            UpCommand.self, StoreCommand.self, KernelCommand.self, ChipCommand.self,
-            BenchCommand.self, SimulateCommand.self,
+            UpCommand.self, StoreCommand.self, FabricCommand.self, KernelCommand.self,
+            ChipCommand.self, BenchCommand.self, SimulateCommand.self,
         ])
 }

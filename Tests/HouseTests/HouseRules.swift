@@ -39,9 +39,11 @@ struct HouseRules {
     /// The floor of each target: it imports lower floors only.
     var floors: [String: Double] = [
         "KapokWorld": 0, "CKernels": 0, "CISAL": 0, "CSQLite": 0, "CUring": 0,
-        "CZlib": 0,
+        "CZlib": 0, "CNetlink": 0,
         "KapokSimulation": 1, "KapokLinux": 1,
-        "KapokDrive": 2, "KapokAccelerator": 2,
+        "KapokDrive": 2, "KapokAccelerator": 2, "KapokFabric": 2,
+        // The fabric in the simulator, with the protocols it is compared to.
+        "KapokFabricSimulation": 2.5,
         "KapokStore": 3, "KapokS3": 3,
         // The store in the simulator: above the store, and never part of a region.
         "KapokStoreSimulation": 3.5,
@@ -67,7 +69,9 @@ struct HouseRules {
     ]
 
     /// Targets that may import the simulator.
-    var simulationUsers: Set<String> = ["KapokSimulation", "KapokStoreSimulation", "kapok"]
+    var simulationUsers: Set<String> = [
+        "KapokSimulation", "KapokStoreSimulation", "KapokFabricSimulation", "kapok",
+    ]
 
     /// Names that say nothing about whose business a thing is.
     var forbiddenWords = ["utils", "util", "common", "helpers", "helper", "misc"]

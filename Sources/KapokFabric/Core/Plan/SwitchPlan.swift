@@ -1,0 +1,66 @@
+public import KapokWorld
+
+/// What one switch is told: who it is, the structure of its fabric, and the exceptions from it.
+/// Everything else (routes, neighbours, addresses, flood ways) follows by computation.
+public struct SwitchPlan: Sendable {
+    /// The plan's number; a higher one replaces a lower one, and a rollback is a new one too.
+    public var epoch: UInt64
+    /// The switch that this is for.
+    public var switchID: SwitchID
+    /// The structure: a named topology, or a wiring in full.
+    public var fabric: Fabric
+    /// How the topology was written (`fattree:64`); empty for a wiring.
+    public var topologyName: String
+    /// Links of the structure that do not exist.
+    public var missing: LinkSet
+    /// Links that carry packets only where nothing else does.
+    public var drained: LinkSet
+    /// Trees that the checker asked for, beyond those that every destination has.
+    public var extraTrees: [DestinationID: [LinkSet]]
+    /// Prefixes beyond `Fabric.prefix(of:)`, by destination.
+    public var extraPrefixes: [DestinationID: [IPv4Prefix]]
+    /// How fast the switch looks, tells and trusts.
+    public var timers: AgentTimers
+
+    public init(
+        epoch: UInt64, switchID: SwitchID, fabric: Fabric, topologyName: String,
+        missing: LinkSet = [], drained: LinkSet = [],
+        extraTrees: [DestinationID: [LinkSet]] = [:],
+        extraPrefixes: [DestinationID: [IPv4Prefix]] = [:], timers: AgentTimers = AgentTimers()
+    ) {
+        self.epoch = epoch
+        self.switchID = switchID
+        self.fabric = fabric
+        self.topologyName = topologyName
+        self.missing = missing
+        self.drained = drained
+        self.extraTrees = extraTrees
+        self.extraPrefixes = extraPrefixes
+        self.timers = timers
+    }
+
+    /// How the switches of this plan forward.
+    public func forwarding() -> Forwarding {
+        Forwarding(fabric, missing: missing, drained: drained, extraTrees: extraTrees)
+    }
+}
+
+/// How fast a switch looks, tells and trusts.
+public struct AgentTimers: Hashable, Sendable {
+    /// Between two hellos on a link.
+    public var hello: Interval = .milliseconds(1)
+    /// Hellos that may be missing before a link counts as dead.
+    public var multiplier = 3
+    /// Between two comparisons of what neighbours know.
+    public var digest: Interval = .milliseconds(100)
+    /// How long a link must be sound before it is used again; doubles with each failure.
+    public var holdDown: Interval = .seconds(3)
+    /// The longest hold-down.
+    public var longestHoldDown: Interval = .seconds(600)
+    /// Loss that makes a link grey, in lost hellos of a million.
+    public var greyLossPerMillion = 1_000
+    /// How long loss is counted before a link is judged.
+    public var greyWindow: Interval = .milliseconds(1_000)
+
+    public init() {}
+}

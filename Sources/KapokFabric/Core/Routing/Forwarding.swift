@@ -1,0 +1,196 @@
+/// The routes of a fabric: which ports lead to a destination at rank 0, and which along each tree.
+public enum Routes: Sendable {
+    /// By arithmetic.
+    case clos(ClosRoutes)
+    /// By tables made from a wiring.
+    case graph(GraphRoutes)
+
+    /// The routes of a fabric. `missing` are links that are planned but do not exist; `extraTrees`
+    /// are the planner's additions for a graph (a Clos network has none).
+    public init(
+        _ fabric: Fabric, missing: LinkSet = [], extraTrees: [DestinationID: [LinkSet]] = [:]
+    ) {
+        switch fabric {
+        case .clos(let clos): self = .clos(ClosRoutes(clos))
+        case .graph(let graph):
+            self = .graph(GraphRoutes(graph, missing: missing, extraTrees: extraTrees))
+        }
+    }
+
+    /// How many trees each destination has.
+    public var treeCount: Int {
+        switch self {
+        case .clos(let routes): routes.treeCount
+        case .graph(let routes): routes.treeCount
+        }
+    }
+
+    /// Appends the ports of rank 0 whose way to the destination is free of `avoided`.
+    public func appendShortest(
+        at id: SwitchID, to destination: DestinationID, avoiding avoided: LinkSet,
+        into ports: inout [Int]
+    ) {
+        switch self {
+        case .clos(let routes):
+            routes.appendShortest(at: id, to: destination, avoiding: avoided, into: &ports)
+        case .graph(let routes):
+            routes.appendShortest(at: id, to: destination, avoiding: avoided, into: &ports)
+        }
+    }
+
+    /// The port of a tree; nil at the destination itself and where the tree does not reach.
+    public func treePort(at id: SwitchID, to destination: DestinationID, tree: Int) -> Int? {
+        switch self {
+        case .clos(let routes): routes.treePort(at: id, to: destination, tree: tree)
+        case .graph(let routes): routes.treePort(at: id, to: destination, tree: tree)
+        }
+    }
+}
+
+/// What a switch does with a packet.
+public enum ForwardingDecision: Hashable, Sendable {
+    /// It is here: hand it to the host.
+    case deliver
+    /// Send it out of one of `ports` (by hash over the flow) with this tag.
+    case forward(ports: [Int], tag: Tag)
+    /// No rank that is left leads on.
+    case drop
+}
+
+/// Faults that tests and the checker's own examination put in on purpose.
+public enum ForwardingDefect: String, Hashable, Sendable, CaseIterable {
+    /// A packet that leaves its rank keeps its tag.
+    case noTagRise
+    /// Above rank 0 the port is any that is alive, not the tree's.
+    case hashInsteadOfTree
+    /// A switch does not look whether its own link is alive.
+    case ignoresLocalLinks
+    /// Trees are tried without looking at what is known about the links further on.
+    case ignoresRemoteNews
+    /// A packet whose rank cannot go on is dropped at once.
+    case noAlternates
+}
+
+/// How switches forward: a pure function of the plan, of what the switch knows, and of the packet's
+/// tag. The agent computes its tables with it, and the checker proves it.
+///
+/// At rank 0 the packet takes a port whose whole way to the destination is free of links known dead;
+/// knowledge only ever *removes* ports from a network without loops. If none is left, it rises to
+/// the next tree, in order, whose way from here is free; then to the next whose first link lives.
+public struct Forwarding: Sendable {
+    /// The fabric.
+    public let fabric: Fabric
+    /// Its routes.
+    public let routes: Routes
+    /// Links that are planned but do not exist: dead for ever.
+    public let missing: LinkSet
+    /// Links that carry packets only where nothing else does.
+    public let drained: LinkSet
+    /// A fault put in on purpose.
+    public var defect: ForwardingDefect?
+
+    public init(
+        _ fabric: Fabric, missing: LinkSet = [], drained: LinkSet = [],
+        extraTrees: [DestinationID: [LinkSet]] = [:]
+    ) {
+        self.fabric = fabric
+        self.missing = missing
+        self.drained = drained
+        routes = Routes(fabric, missing: missing, extraTrees: extraTrees)
+    }
+
+    /// What switch `id` does with a packet of rank `tag`, knowing that the links `dead` are dead
+    /// and that those in `avoided` had better not be used. `dead` holds the switch's own dead links
+    /// and what it has heard of others.
+    public func decide(
+        at id: SwitchID, to destination: DestinationID, tag: Tag, dead: LinkSet,
+        avoided: LinkSet = []
+    ) -> ForwardingDecision {
+        if fabric.owner(of: destination) == id { return .deliver }
+        var dead = missing.union(dead)
+        if defect == .ignoresLocalLinks { dead = LinkSet(dead.filter { !isAt(id, $0) }) }
+        let soft = drained.union(avoided).union(dead)
+        if tag == .zero {
+            var ports: [Int] = []
+            routes.appendShortest(at: id, to: destination, avoiding: soft, into: &ports)
+            if ports.isEmpty && soft.count > dead.count {
+                routes.appendShortest(at: id, to: destination, avoiding: dead, into: &ports)
+            }
+            if !ports.isEmpty { return .forward(ports: ports, tag: tag) }
+        } else if defect == .hashInsteadOfTree {
+            let living = (0..<fabric.fabricPortCount(of: id)).filter { port in
+                fabric.neighbor(of: id, port: port).map { !dead.contains($0.link) } ?? false
+            }
+            return living.isEmpty ? .drop : .forward(ports: living, tag: tag)
+        }
+        if defect == .noAlternates { return .drop }
+        let choice = climb(at: id, to: destination, tag: tag, dead: dead, soft: soft)
+        if defect == .noTagRise, case .forward(let ports, _) = choice {
+            return .forward(ports: ports, tag: tag)
+        }
+        return choice
+    }
+
+    /// The packet's own tree and then those behind it, in order: the first that is clear of what
+    /// had better be avoided, or else of what is dead, or else whose first link lives (a switch
+    /// further on may see more).
+    private func climb(
+        at id: SwitchID, to destination: DestinationID, tag: Tag, dead: LinkSet, soft: LinkSet
+    ) -> ForwardingDecision {
+        let count = routes.treeCount
+        let steps = tag == .zero ? 1...count : 0...count - 1
+        let current = tag.tree(of: count) ?? count - 1
+        func firstTree(where isGood: (_ tree: Int, _ next: Neighbor) -> Bool)
+            -> ForwardingDecision?
+        {
+            for step in steps where Int(tag.rank) + step <= Int(Tag.highest.rank) {
+                let tree = (current + step) % count
+                if let port = routes.treePort(at: id, to: destination, tree: tree),
+                    let next = fabric.neighbor(of: id, port: port), isGood(tree, next)
+                {
+                    return .forward(ports: [port], tag: Tag(rank: tag.rank + UInt8(step)))
+                }
+            }
+            return nil
+        }
+        let looksAhead = defect != .ignoresRemoteNews
+        if looksAhead, soft.count > dead.count,
+            let choice = firstTree(where: { tree, _ in
+                isClear(tree, from: id, to: destination, avoiding: soft)
+            })
+        {
+            return choice
+        }
+        if looksAhead,
+            let choice = firstTree(where: { tree, _ in
+                isClear(tree, from: id, to: destination, avoiding: dead)
+            })
+        {
+            return choice
+        }
+        return firstTree { _, next in !dead.contains(next.link) } ?? .drop
+    }
+
+    private func isAt(_ id: SwitchID, _ link: LinkID) -> Bool {
+        let (lower, upper) = fabric.ends(of: link)
+        return lower.owner == id || upper.owner == id
+    }
+
+    /// Whether the way along a tree from `id` to the destination is free of `avoided`.
+    public func isClear(
+        _ tree: Int, from id: SwitchID, to destination: DestinationID, avoiding avoided: LinkSet
+    ) -> Bool {
+        let owner = fabric.owner(of: destination)
+        var at = id
+        var steps = 0
+        while at != owner {
+            guard let port = routes.treePort(at: at, to: destination, tree: tree),
+                let next = fabric.neighbor(of: at, port: port), !avoided.contains(next.link)
+            else { return false }
+            at = next.far.owner
+            steps += 1
+            precondition(steps <= fabric.switchCount, "a tree with a loop")
+        }
+        return true
+    }
+}

@@ -1,0 +1,2 @@
+import KapokFabric
+import Testing
