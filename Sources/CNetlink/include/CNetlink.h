@@ -10,6 +10,8 @@
 #include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 
+#include "KapokNamespace.h"
+
 /// Receive buffer errors and acknowledgements are read without the `NLMSG_…` macros, which Swift
 /// does not import: all headers are aligned to this many bytes.
 enum { kapok_netlink_alignment = NLMSG_ALIGNTO };
