@@ -195,26 +195,6 @@ struct TrunkMembers {
         guard case .clos(let clos) = fabric else {
             return members[fabric.trunk(of: link).index]
         }
-        let shape = clos.shape
-        func block(_ index: Int, _ width: Int, _ count: Int) -> Range<Int> {
-            let first = index / width * width
-            return first..<min(first + width, count)
-        }
-        switch clos.kind(of: link) {
-        case .lower(let plane, let pod, let edge, let aggregation):
-            let uplinks = shape.aggregationsPerPod
-            let across = block(aggregation, clos.trunkWidth(uplinks: uplinks), uplinks)
-            let along = block(edge, clos.trunkDepth(uplinks: uplinks), shape.edgesPerPod)
-            return along.flatMap { edge in
-                across.map {
-                    clos.lowerLink(plane: plane, pod: pod, edge: edge, aggregation: $0)
-                }
-            }
-        case .upper(let plane, let pod, let aggregation, let core):
-            let uplinks = shape.coresPerAggregation
-            return block(core, clos.trunkWidth(uplinks: uplinks), uplinks).map {
-                clos.upperLink(plane: plane, pod: pod, aggregation: aggregation, core: $0)
-            }
-        }
+        return clos.links(sharingTrunkOf: link)
     }
 }

@@ -101,6 +101,10 @@ public struct ClosTopology: Hashable, Sendable {
     public let lowerLinksPerPlane: Int
     /// Links between switches of a plane.
     public let linksPerPlane: Int
+    /// The trunks between edge and aggregation switches.
+    public let lowerTrunk: TrunkShape
+    /// The trunks between aggregation switches and cores.
+    public let upperTrunk: TrunkShape
 
     public init(_ shape: ClosShape) {
         self.shape = shape
@@ -110,6 +114,8 @@ public struct ClosTopology: Hashable, Sendable {
         switchesPerPlane = edgesPerPlane + aggregationsPerPlane + coresPerPlane
         lowerLinksPerPlane = edgesPerPlane * shape.aggregationsPerPod
         linksPerPlane = lowerLinksPerPlane + aggregationsPerPlane * shape.coresPerAggregation
+        lowerTrunk = TrunkShape(rows: shape.edgesPerPod, columns: shape.aggregationsPerPod)
+        upperTrunk = TrunkShape(rows: shape.aggregationsPerPod, columns: shape.coresPerAggregation)
     }
 
     /// Switches of all planes.
@@ -316,17 +322,29 @@ public struct ClosTopology: Hashable, Sendable {
     /// Fibres of one trunk connector.
     public static let fibresPerTrunk = 16
 
-    /// Upper switches that a trunk reaches from one lower switch: at most half of its uplinks, so
-    /// that no trunk takes all of a switch's uplinks away (with one uplink it cannot be helped).
-    @inlinable
-    public func trunkWidth(uplinks: Int) -> Int {
-        min(Self.fibresPerTrunk, max(1, uplinks / 2))
-    }
+    /// How many links a trunk bundles.
+    public struct TrunkShape: Hashable, Sendable {
+        /// Uplinks of one lower switch: at most half of them, so that no trunk takes all of a
+        /// switch's uplinks away (with one uplink it cannot be helped).
+        public var width: Int
+        /// Lower switches, of one rack, that share the trunk.
+        public var depth: Int
 
-    /// Lower switches (of one rack) that share a trunk.
-    @inlinable
-    public func trunkDepth(uplinks: Int) -> Int {
-        max(1, Self.fibresPerTrunk / trunkWidth(uplinks: uplinks))
+        /// The fullest trunks for a block of `rows` lower switches with `columns` uplinks each; of
+        /// equally full ones those of the fewest lower switches.
+        init(rows: Int, columns: Int) {
+            let fibres = ClosTopology.fibresPerTrunk
+            func trunks(_ width: Int) -> Int {
+                let depth = fibres / width
+                return (rows + depth - 1) / depth * ((columns + width - 1) / width)
+            }
+            var best = min(fibres, max(1, columns / 2))
+            for width in stride(from: best - 1, to: 0, by: -1) where trunks(width) < trunks(best) {
+                best = width
+            }
+            width = best
+            depth = fibres / best
+        }
     }
 
     @inlinable
@@ -335,14 +353,13 @@ public struct ClosTopology: Hashable, Sendable {
     /// Trunks of a pod's lower links, of its upper links, and of a plane.
     @inlinable
     var trunkCounts: (lowerPerPod: Int, upperPerPod: Int, perPlane: Int) {
-        let a = shape.aggregationsPerPod
-        let c = shape.coresPerAggregation
         let lower =
-            ceilingDivide(shape.edgesPerPod, trunkDepth(uplinks: a))
-            * ceilingDivide(a, trunkWidth(uplinks: a))
-        // Upper trunks bundle one aggregation switch's links: the cores above different
-        // aggregation switches stand in different racks.
-        let upper = c == 0 ? 0 : a * ceilingDivide(c, trunkWidth(uplinks: c))
+            ceilingDivide(shape.edgesPerPod, lowerTrunk.depth)
+            * ceilingDivide(shape.aggregationsPerPod, lowerTrunk.width)
+        // The cores above the `depth` aggregation switches of an upper trunk share a rack.
+        let upper =
+            ceilingDivide(shape.aggregationsPerPod, upperTrunk.depth)
+            * ceilingDivide(shape.coresPerAggregation, upperTrunk.width)
         return (lower, upper, shape.pods * (lower + upper))
     }
 
@@ -356,19 +373,36 @@ public struct ClosTopology: Hashable, Sendable {
         let counts = trunkCounts
         switch kind(of: link) {
         case .lower(let plane, let pod, let edge, let aggregation):
-            let a = shape.aggregationsPerPod
-            let across = ceilingDivide(a, trunkWidth(uplinks: a))
+            let across = ceilingDivide(shape.aggregationsPerPod, lowerTrunk.width)
             return TrunkID(
                 plane * counts.perPlane + pod * counts.lowerPerPod
-                    + edge / trunkDepth(uplinks: a) * across + aggregation
-                    / trunkWidth(uplinks: a))
+                    + edge / lowerTrunk.depth * across + aggregation / lowerTrunk.width)
         case .upper(let plane, let pod, let aggregation, let core):
-            let c = shape.coresPerAggregation
-            let across = ceilingDivide(c, trunkWidth(uplinks: c))
+            let across = ceilingDivide(shape.coresPerAggregation, upperTrunk.width)
             return TrunkID(
                 plane * counts.perPlane + shape.pods * counts.lowerPerPod
-                    + pod * counts.upperPerPod + aggregation * across + core
-                    / trunkWidth(uplinks: c))
+                    + pod * counts.upperPerPod + aggregation / upperTrunk.depth * across
+                    + core / upperTrunk.width)
+        }
+    }
+
+    /// All links in the trunk of `link`, in rising order.
+    public func links(sharingTrunkOf link: LinkID) -> [LinkID] {
+        func block(_ index: Int, _ size: Int, _ count: Int) -> Range<Int> {
+            let first = index / size * size
+            return first..<min(first + size, count)
+        }
+        switch kind(of: link) {
+        case .lower(let plane, let pod, let edge, let aggregation):
+            let across = block(aggregation, lowerTrunk.width, shape.aggregationsPerPod)
+            return block(edge, lowerTrunk.depth, shape.edgesPerPod).flatMap { edge in
+                across.map { lowerLink(plane: plane, pod: pod, edge: edge, aggregation: $0) }
+            }
+        case .upper(let plane, let pod, let aggregation, let core):
+            let across = block(core, upperTrunk.width, shape.coresPerAggregation)
+            return block(aggregation, upperTrunk.depth, shape.aggregationsPerPod).flatMap { at in
+                across.map { upperLink(plane: plane, pod: pod, aggregation: at, core: $0) }
+            }
         }
     }
 }
