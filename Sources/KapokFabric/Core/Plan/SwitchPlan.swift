@@ -21,12 +21,19 @@ public struct SwitchPlan: Sendable {
     public var extraPrefixes: [DestinationID: [IPv4Prefix]]
     /// How fast the switch looks, tells and trusts.
     public var timers: AgentTimers
+    /// The oldest epoch that a neighbour may have in force beside this plan; the links to one that
+    /// is older are drained. One epoch back, except that a rollback also bears with the plan whose
+    /// content it brings back.
+    public var compatibleSince: UInt64
+    /// What the switch must prove to be (`SwitchAttestation`); empty when its word is enough.
+    public var identity: [UInt8]
 
     public init(
         epoch: UInt64, switchID: SwitchID, fabric: Fabric, topologyName: String,
         missing: LinkSet = [], drained: LinkSet = [],
         extraTrees: [DestinationID: [LinkSet]] = [:],
-        extraPrefixes: [DestinationID: [IPv4Prefix]] = [:], timers: AgentTimers = AgentTimers()
+        extraPrefixes: [DestinationID: [IPv4Prefix]] = [:], timers: AgentTimers = AgentTimers(),
+        compatibleSince: UInt64? = nil, identity: [UInt8] = []
     ) {
         self.epoch = epoch
         self.switchID = switchID
@@ -37,6 +44,8 @@ public struct SwitchPlan: Sendable {
         self.extraTrees = extraTrees
         self.extraPrefixes = extraPrefixes
         self.timers = timers
+        self.compatibleSince = min(compatibleSince ?? (epoch == 0 ? 0 : epoch - 1), epoch)
+        self.identity = identity
     }
 
     /// How the switches of this plan forward.
