@@ -158,6 +158,14 @@ public struct LabLayout: Sendable {
         }
     }
 
+    /// The end of a link: that of `switch:port`, or of `A -- B` the one at A.
+    public func end(named text: String) throws(LabFailure) -> PortID {
+        let link = try link(named: text)
+        let (lower, upper) = fabric.ends(of: link)
+        let first = text.split(separator: " -- ", omittingEmptySubsequences: false)[0]
+        return try owner(named: first) == lower.owner ? lower : upper
+    }
+
     private func owner(named text: Substring) throws(LabFailure) -> SwitchID {
         let name = text.split(separator: ":").first.map(String.init) ?? ""
         guard let owner = fabric.switchNamed(name) else {

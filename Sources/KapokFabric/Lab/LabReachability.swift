@@ -30,8 +30,9 @@ enum LabReachability {
             waiting.append(Set(targets.map(\.index)))
             for target in targets {
                 send(
-                    echo(token: token, number: UInt16(target.index)), to:
-                    layout.hostAddress(of: target), over: descriptor)
+                    echo(token: token, number: UInt16(target.index)),
+                    to:
+                        layout.hostAddress(of: target), over: descriptor)
             }
         }
         let end = Date(timeIntervalSinceNow: Double(milliseconds) / 1000)
