@@ -61,9 +61,7 @@ public struct ClosRoutes: Hashable, Sendable {
         let at = topology.position(of: id)
         let to = topology.position(of: topology.owner(of: destination))
         guard at.plane == to.plane else { return nil }
-        let entry = (to.group + tree) % shape.aggregationsPerPod
-        // Trees that change planes here do so in different places, as do neighbouring planes.
-        let spread = tree + (at.group - to.group + shape.edgesPerPod + shape.aggregationsPerPod)
+        let entry = entryPlane(of: tree, to: to)
         switch at.tier {
         case .edge:
             return at.pod == to.pod && at.group == to.group ? nil : entry
@@ -72,22 +70,45 @@ public struct ClosRoutes: Hashable, Sendable {
             let isFar = tree / shape.aggregationsPerPod % 2 == 1
             let canLeave = shape.coresPerAggregation > 0 && shape.pods > 1
             if canLeave && (isFar || shape.edgesPerPod == 1) {
-                return shape.edgesPerPod + spread % shape.coresPerAggregation
+                return shape.edgesPerPod + core(of: tree, to: to)
             }
-            guard shape.edgesPerPod > 1 else { return nil }
-            return (to.group + 1 + spread % (shape.edgesPerPod - 1))
-                % shape.edgesPerPod
+            return sibling(of: tree, to: to)
         case .aggregation:
-            if at.group == entry {
-                let away = at.pod - to.pod + shape.pods
-                return shape.edgesPerPod + (tree + away) % shape.coresPerAggregation
-            }
-            return (to.group + spread) % shape.edgesPerPod
+            if at.group == entry { return shape.edgesPerPod + core(of: tree, to: to) }
+            return turningEdge(of: tree, to: to)
         case .core:
             if at.group == entry { return to.pod }
-            guard shape.pods > 1 else { return nil }
-            return (to.pod + 1 + (spread + at.member) % (shape.pods - 1)) % shape.pods
+            return turningPod(of: tree, to: to)
         }
+    }
+
+    // MARK: Where a tree runs
+
+    /// The plane by which a tree enters the destination.
+    func entryPlane(of tree: Int, to: ClosPosition) -> Int {
+        (to.group + tree) % topology.shape.aggregationsPerPod
+    }
+
+    /// Which core of a plane a tree uses to reach the destination's pod.
+    func core(of tree: Int, to: ClosPosition) -> Int {
+        (to.group + tree) % topology.shape.coresPerAggregation
+    }
+
+    /// The edge switch of the destination's pod by which a tree changes planes.
+    func sibling(of tree: Int, to: ClosPosition) -> Int? {
+        let edges = topology.shape.edgesPerPod
+        return edges > 1 ? (to.group + 1 + tree % (edges - 1)) % edges : nil
+    }
+
+    /// The edge switch of another pod by which a tree changes planes.
+    func turningEdge(of tree: Int, to: ClosPosition) -> Int {
+        (to.group + tree) % topology.shape.edgesPerPod
+    }
+
+    /// The pod through which a tree leaves the cores of another plane.
+    func turningPod(of tree: Int, to: ClosPosition) -> Int? {
+        let pods = topology.shape.pods
+        return pods > 1 ? (to.pod + 1 + (to.group + tree) % (pods - 1)) % pods : nil
     }
 
     // MARK: What is open

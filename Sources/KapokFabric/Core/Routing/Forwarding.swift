@@ -106,29 +106,56 @@ public struct Forwarding: Sendable {
         at id: SwitchID, to destination: DestinationID, tag: Tag, dead: LinkSet,
         avoided: LinkSet = []
     ) -> ForwardingDecision {
+        var ports: [Int] = []
+        switch decide(
+            at: id, to: destination, tag: tag, dead: dead, avoided: avoided, into: &ports)
+        {
+        case .deliver: return .deliver
+        case .drop: return .drop
+        case .forward(let tag): return .forward(ports: ports, tag: tag)
+        }
+    }
+
+    /// What is decided, without the ports.
+    public enum Outcome: Hashable, Sendable {
+        /// It is here: hand it to the host.
+        case deliver
+        /// Send it on with this tag.
+        case forward(Tag)
+        /// No rank that is left leads on.
+        case drop
+    }
+
+    /// `decide` for those who ask very often: replaces the contents of `ports`, whose room is used
+    /// again, by the ports of a forwarded packet.
+    public func decide(
+        at id: SwitchID, to destination: DestinationID, tag: Tag, dead known: LinkSet,
+        avoided: LinkSet = [], into ports: inout [Int]
+    ) -> Outcome {
+        ports.removeAll(keepingCapacity: true)
         if fabric.owner(of: destination) == id { return .deliver }
-        var dead = missing.union(dead)
+        var dead = missing.union(known)
         if defect == .ignoresLocalLinks { dead = LinkSet(dead.filter { !isAt(id, $0) }) }
         let soft = drained.union(avoided).union(dead)
         if tag == .zero {
-            var ports: [Int] = []
             routes.appendShortest(at: id, to: destination, avoiding: soft, into: &ports)
             if ports.isEmpty && soft.count > dead.count {
                 routes.appendShortest(at: id, to: destination, avoiding: dead, into: &ports)
             }
-            if !ports.isEmpty { return .forward(ports: ports, tag: tag) }
+            if !ports.isEmpty { return .forward(tag) }
         } else if defect == .hashInsteadOfTree {
-            let living = (0..<fabric.fabricPortCount(of: id)).filter { port in
-                fabric.neighbor(of: id, port: port).map { !dead.contains($0.link) } ?? false
+            for port in 0..<fabric.fabricPortCount(of: id) {
+                if let next = fabric.neighbor(of: id, port: port), !dead.contains(next.link) {
+                    ports.append(port)
+                }
             }
-            return living.isEmpty ? .drop : .forward(ports: living, tag: tag)
+            return ports.isEmpty ? .drop : .forward(tag)
         }
         if defect == .noAlternates { return .drop }
-        let choice = climb(at: id, to: destination, tag: tag, dead: dead, soft: soft)
-        if defect == .noTagRise, case .forward(let ports, _) = choice {
-            return .forward(ports: ports, tag: tag)
-        }
-        return choice
+        guard let choice = climb(at: id, to: destination, tag: tag, dead: dead, soft: soft)
+        else { return .drop }
+        ports.append(choice.port)
+        return .forward(defect == .noTagRise ? tag : choice.tag)
     }
 
     /// The packet's own tree and then those behind it, in order: the first that is clear of what
@@ -136,19 +163,19 @@ public struct Forwarding: Sendable {
     /// further on may see more).
     private func climb(
         at id: SwitchID, to destination: DestinationID, tag: Tag, dead: LinkSet, soft: LinkSet
-    ) -> ForwardingDecision {
+    ) -> (port: Int, tag: Tag)? {
         let count = routes.treeCount
         let steps = tag == .zero ? 1...count : 0...count - 1
         let current = tag.tree(of: count) ?? count - 1
         func firstTree(where isGood: (_ tree: Int, _ next: Neighbor) -> Bool)
-            -> ForwardingDecision?
+            -> (port: Int, tag: Tag)?
         {
             for step in steps where Int(tag.rank) + step <= Int(Tag.highest.rank) {
                 let tree = (current + step) % count
                 if let port = routes.treePort(at: id, to: destination, tree: tree),
                     let next = fabric.neighbor(of: id, port: port), isGood(tree, next)
                 {
-                    return .forward(ports: [port], tag: Tag(rank: tag.rank + UInt8(step)))
+                    return (port, Tag(rank: tag.rank + UInt8(step)))
                 }
             }
             return nil
@@ -168,7 +195,7 @@ public struct Forwarding: Sendable {
         {
             return choice
         }
-        return firstTree { _, next in !dead.contains(next.link) } ?? .drop
+        return firstTree { _, next in !dead.contains(next.link) }
     }
 
     private func isAt(_ id: SwitchID, _ link: LinkID) -> Bool {

@@ -17,6 +17,8 @@ struct GraphTreeSearch {
     static let maximumWork = 400_000_000
     /// Failed sets of one destination that are looked at together.
     private static let maximumHoles = 512
+    /// Failed sets that one more tree is asked to avoid.
+    private static let maximumMerged = 128
 
     init(_ topology: GraphTopology, missing: LinkSet, failures: Int) {
         precondition((1...GraphFailureProbe.maximum).contains(failures))
@@ -59,6 +61,7 @@ struct GraphTreeSearch {
         var extras: [LinkSet] = []
         while true {
             let table = GraphRouteTable(arcs, root: root, count: count, extras: extras)
+            work += arcs.fars.count * count
             let holes = findHoles(table, count, &probe)
             if holes.isEmpty {
                 // The number of extra trees is what all destinations agree on.
@@ -68,7 +71,7 @@ struct GraphTreeSearch {
             if extras.count == extraCount || work + probe.steps > Self.maximumWork {
                 return (holes.count, extras)
             }
-            extras.append(avoidable(holes, root, count, extras, &probe))
+            extras.append(avoidable(holes, root, extras, &probe))
         }
     }
 
@@ -121,19 +124,24 @@ struct GraphTreeSearch {
 
     /// Links to avoid with one more tree: those of as many of `holes` as one tree can avoid.
     private func avoidable(
-        _ holes: [[Int32]], _ root: Int, _ count: Int, _ extras: [LinkSet],
-        _ probe: inout GraphFailureProbe
+        _ holes: [[Int32]], _ root: Int, _ extras: [LinkSet], _ probe: inout GraphFailureProbe
     ) -> LinkSet {
+        let redundant = GraphRedundantTrees(arcs, root: root)
+        var builder = GraphTreeBuilder(arcs, root: root, besides: redundant)
+        for tree in 0..<GraphRouteTable.firstExtra { _ = builder.build(entry: tree) }
+        for (place, links) in extras.enumerated() {
+            _ = builder.build(entry: GraphRouteTable.firstExtra + place, avoiding: links)
+        }
         var avoided = LinkSet()
         var merged: [(links: LinkSet, isReached: [Bool])] = []
-        for hole in holes {
+        for hole in holes.prefix(Self.maximumMerged) {
             let links = LinkSet(hole.map { LinkID(Int($0)) })
             let trial = avoided.union(links)
             let wanted = merged + [(links, probe.reach(avoiding: hole))]
-            let table = GraphRouteTable(arcs, root: root, count: count, extras: extras + [trial])
-            let tree = GraphRoutes.trees - 2 + extras.count
-            let isGood = wanted.allSatisfy { survives(tree, table, root, $0.links, $0.isReached) }
-            if isGood {
+            var trialBuilder = builder
+            let tree = trialBuilder.build(
+                entry: GraphRouteTable.firstExtra + extras.count, avoiding: trial)
+            if wanted.allSatisfy({ survives(tree, root, $0.links, $0.isReached) }) {
                 avoided = trial
                 merged = wanted
             }
@@ -143,12 +151,12 @@ struct GraphTreeSearch {
 
     /// Whether every switch that still has a way to the root has it on `tree`.
     private func survives(
-        _ tree: Int, _ table: GraphRouteTable, _ root: Int, _ failed: LinkSet, _ isReached: [Bool]
+        _ tree: [UInt16], _ root: Int, _ failed: LinkSet, _ isReached: [Bool]
     ) -> Bool {
         for start in 0..<arcs.nodeCount where isReached[start] && start != root {
             // Enough to look at each first link: the rest of the way begins at another switch.
-            guard let port = table.treePort(at: start, tree: tree) else { return false }
-            let arc = Int(arcs.firsts[start]) + port
+            guard tree[start] != GraphTree.none else { return false }
+            let arc = Int(arcs.firsts[start]) + Int(tree[start])
             if failed.contains(LinkID(Int(arcs.links[arc]))) { return false }
             if !isReached[Int(arcs.fars[arc])] { return false }
         }

@@ -23,7 +23,8 @@ struct GraphTreeBuilder {
     /// Uses beyond this many cost no more.
     private static let countedUses: UInt8 = 15
 
-    init(_ arcs: GraphArcs, root: Int) {
+    /// A builder of trees that part from `redundant`, too.
+    init(_ arcs: GraphArcs, root: Int, besides redundant: GraphRedundantTrees) {
         self.arcs = arcs
         self.root = root
         uses = [UInt8](repeating: 0, count: arcs.linkCount)
@@ -31,10 +32,12 @@ struct GraphTreeBuilder {
         salt = UInt32(truncatingIfNeeded: root &* 0x9E37_79B1)
         let most = 1 + Int(Self.countedUses) * (Self.usePenalty + Self.departurePenalty)
         buckets = Array(repeating: [], count: most + 1)
+        note(redundant.red)
+        note(redundant.blue)
     }
 
     /// Counts a tree, so that later ones part from it.
-    mutating func note(_ tree: [UInt16]) {
+    private mutating func note(_ tree: [UInt16]) {
         for node in 0..<arcs.nodeCount where tree[node] != GraphTree.none {
             let arc = Int(arcs.firsts[node]) + Int(tree[node])
             let link = Int(arcs.links[arc])

@@ -10,17 +10,18 @@ final class GraphRouteTable: Sendable {
         self.treePorts = treePorts
     }
 
+    /// The number of the first extra tree; two redundant trees follow the last.
+    static let firstExtra = GraphRoutes.trees - 2
+
     /// Computes the table for the switch `root`, with `count` trees, of which some avoid the
     /// links of `extras`.
     convenience init(_ arcs: GraphArcs, root: Int, count: Int, extras: [LinkSet]) {
         let redundant = GraphRedundantTrees(arcs, root: root)
-        var builder = GraphTreeBuilder(arcs, root: root)
-        builder.note(redundant.red)
-        builder.note(redundant.blue)
+        var builder = GraphTreeBuilder(arcs, root: root, besides: redundant)
         var ports: [UInt16] = []
         ports.reserveCapacity(count * arcs.nodeCount)
         for tree in 0..<count - 2 {
-            let extra = tree - (GraphRoutes.trees - 2)
+            let extra = tree - Self.firstExtra
             let avoided = extras.indices.contains(extra) ? extras[extra] : []
             ports.append(contentsOf: builder.build(entry: tree, avoiding: avoided))
         }

@@ -13,6 +13,9 @@ public struct LinkSet: Hashable, Sendable, ExpressibleByArrayLiteral, Sequence {
 
     public init(arrayLiteral elements: LinkID...) { self.init(elements) }
 
+    /// The set of links that are already in rising order, each once.
+    init(sorted links: [LinkID]) { self.links = links }
+
     /// Whether there is none.
     @inlinable
     public var isEmpty: Bool { links.isEmpty }
@@ -58,10 +61,22 @@ public struct LinkSet: Hashable, Sendable, ExpressibleByArrayLiteral, Sequence {
         return true
     }
 
-    /// The links of both sets.
+    /// The links of both sets; O(n) together, nothing when one of them is empty.
     public func union(_ other: LinkSet) -> LinkSet {
         if other.isEmpty { return self }
         if isEmpty { return other }
-        return LinkSet(links + other.links)
+        var merged = LinkSet()
+        merged.links.reserveCapacity(links.count + other.links.count)
+        var a = 0
+        var b = 0
+        while a < links.count, b < other.links.count {
+            let (first, second) = (links[a], other.links[b])
+            merged.links.append(first <= second ? first : second)
+            if first <= second { a += 1 }
+            if second <= first { b += 1 }
+        }
+        merged.links.append(contentsOf: links[a...])
+        merged.links.append(contentsOf: other.links[b...])
+        return merged
     }
 }
