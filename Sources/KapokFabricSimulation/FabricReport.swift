@@ -100,6 +100,8 @@ public struct FabricReport: Sendable, Encodable {
     public var capacity: [CapacityPoint] = []
     /// Further figures of a protocol, by name.
     public var details: [String: Double] = [:]
+    /// What a reader should know: the oracle's first complaint.
+    public var notes: [String] = []
     /// Each failure's time to repair, in milliseconds, for plots; not encoded.
     public var repairSamples: [Double] = []
     /// Each failure's time to optimal, in milliseconds, for plots; not encoded.
@@ -123,7 +125,7 @@ public struct FabricReport: Sendable, Encodable {
         case repairAfterDetectionMilliseconds, optimalAfterDetectionMilliseconds
         case allRepairedMilliseconds, allOptimalMilliseconds, messages, lostMessages, runSeconds
         case peakMemoryBytes, traceHash, lostPackets, worstLoadDuringRepair, worstLoadAfterRepair
-        case capacity, details
+        case capacity, details, notes
     }
 }
 
