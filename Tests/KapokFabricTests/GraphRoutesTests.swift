@@ -116,6 +116,7 @@ struct GraphRoutesTests {
             Sample("ab:4", try GraphSamples.wiring(of: "ab:4", destinations: 2)),
             Sample("two meshes and a bridge", try GraphSamples.bridgedCliques()),
             Sample("two switches, parallel links", try GraphSamples.pair(links: 3)),
+            Sample("two meshes and a shared switch", try GraphSamples.hingedCliques()),
             Sample("a ring", try GraphSamples.ring(7)),
         ]
         var usual = 0

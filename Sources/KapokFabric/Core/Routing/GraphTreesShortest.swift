@@ -3,8 +3,8 @@
 ///
 /// Costs are small whole numbers, so the queue is a ring of buckets (Dial, "Algorithm 360",
 /// CACM 12, 1969). Links that a tree had better not use at all (those it was asked to avoid, and
-/// links of the root that belong to other trees) are looked at only when nothing else leads on:
-/// the tree is shortest by (number of such links, cost).
+/// links of the root that belong to other trees) are looked at only when nothing else leads on,
+/// the root's first.
 struct GraphTreeBuilder {
     private let arcs: GraphArcs
     private let root: Int
@@ -57,7 +57,8 @@ struct GraphTreeBuilder {
         for link in avoided where link.index < isAvoided.count { isAvoided[link.index] = true }
         let entryArc = entryArc(entry, isAvoided)
         let turn = salt &+ UInt32(truncatingIfNeeded: entry) &* 0x85EB_CA6B
-        var deferred: [Int32] = []
+        var otherEntries: [Int32] = []
+        var lastResort: [Int32] = []
         var pending = 0
         var cost = 0
 
@@ -96,10 +97,10 @@ struct GraphTreeBuilder {
                     isDone[at] = true
                     for arc in arcs.arcs(of: at) where arcs.isUsable[arc] {
                         if isDone[Int(arcs.fars[arc])] { continue }
-                        if at == root && arc != entryArc
-                            || !isAvoided.isEmpty && isAvoided[Int(arcs.links[arc])]
-                        {
-                            deferred.append(Int32(arc))
+                        if !isAvoided.isEmpty && isAvoided[Int(arcs.links[arc])] {
+                            lastResort.append(Int32(arc))
+                        } else if at == root && arc != entryArc {
+                            otherEntries.append(Int32(arc))
                         } else {
                             relax(arc, Int32(cost))
                         }
@@ -108,9 +109,10 @@ struct GraphTreeBuilder {
                 buckets[slot].removeAll(keepingCapacity: true)
                 cost += 1
             }
-            // What only leads on over links that had better be avoided.
-            let wave = deferred
-            deferred.removeAll(keepingCapacity: true)
+            // What is left is reached by another link of the root, or else over links to avoid.
+            var wave: [Int32] = []
+            swap(&wave, &otherEntries)
+            if wave.allSatisfy({ isDone[Int(arcs.fars[Int($0)])] }) { swap(&wave, &lastResort) }
             for arc in wave where !isDone[Int(arcs.fars[Int(arc)])] {
                 relax(Int(arc), Int32(cost))
             }
