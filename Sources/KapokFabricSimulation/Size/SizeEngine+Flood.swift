@@ -192,7 +192,7 @@ extension SizeEngine {
         let wire = options.wire.lowerMetres * WireTiming.nanosecondsPerTenMetres / 10
         let send = options.send.nanoseconds
         let receive = options.receive.nanoseconds
-        let delay = options.hop.nanoseconds + options.tableUpdate.nanoseconds - news.start
+        let delay = options.hop.nanoseconds + options.tableUpdate.nanoseconds &- news.start
         func tell(_ range: Range<Int>, _ departure: UInt64) {
             let times = busy.base + first
             let known = news.known + firstKnown
