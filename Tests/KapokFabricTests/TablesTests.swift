@@ -174,7 +174,7 @@ struct TablesTests {
         }
         let edge = SwitchID(0)
         var tables = ForwardingTables(forwarding, at: edge, extraPrefixes: prefixes)
-        #expect(tables.report.prefixes == 17 + extra)
+        #expect(tables.sizes.prefixes == 17 + extra)
         let link = try #require(forwarding.fabric.neighbor(of: edge, port: 1)).link
         let operations = tables.update(dead: [link], avoided: [], cause: link)
         guard case .setGroup(_, let members) = operations.first, operations.count == 1 else {
@@ -211,7 +211,7 @@ struct TablesTests {
             }
         }
         #expect(members.first == [TableMember(port: 0), TableMember(port: 1)])
-        #expect(tables.report.exceptions == 1)
+        #expect(tables.sizes.exceptions == 1)
     }
 
     @Test("neighbouring prefixes of one class share a route, and never cover more than they are")
@@ -231,9 +231,9 @@ struct TablesTests {
         }
         let edge = ForwardingTables(forwarding, at: SwitchID(0))
         // Seven pods of four edge switches, and three of the own pod as one half and one quarter.
-        #expect(edge.report.primaryRoutes == 9)
-        #expect(edge.report.prefixes == 31)
-        #expect(edge.report.exceptions == 0)
+        #expect(edge.sizes.primaryRoutes == 9)
+        #expect(edge.sizes.prefixes == 31)
+        #expect(edge.sizes.exceptions == 0)
     }
 
     @Test("joining prefixes keeps every address where it led before")

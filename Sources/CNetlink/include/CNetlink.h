@@ -4,12 +4,14 @@
 #ifndef CNETLINK_H
 #define CNETLINK_H
 
+#include <linux/fib_rules.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 
+#include "KapokDatagrams.h"
 #include "KapokNamespace.h"
 
 /// Receive buffer errors and acknowledgements are read without the `NLMSG_…` macros, which Swift

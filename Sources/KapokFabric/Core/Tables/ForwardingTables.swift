@@ -389,22 +389,22 @@ public struct ForwardingTables: Sendable {
     }
 
     /// How large the tables are now.
-    public var report: TableReport {
-        var report = TableReport()
-        report.prefixes = prefixes.reduce(0) { $0 + $1.count }
+    public var sizes: TableSizes {
+        var sizes = TableSizes()
+        sizes.prefixes = prefixes.reduce(0) { $0 + $1.count }
         for (index, state) in tables.enumerated() {
             for bundle in state.classes.map(\.bundle) + state.exceptionGroups.values.map(\.bundle) {
-                report.groups += bundle.slotCount
-                report.members += bundle.contents.reduce(0) { $0 + $1.count }
+                sizes.groups += bundle.slotCount
+                sizes.members += bundle.contents.reduce(0) { $0 + $1.count }
             }
-            report.exceptions += index == 0 ? state.exceptions.count : 0
+            sizes.exceptions += index == 0 ? state.exceptions.count : 0
             for prefix in Set(state.baseRoutes.keys).union(state.exceptionRoutes.keys) {
                 let slots = state.bundle(of: prefix)?.slotCount ?? 0
-                report.routes += slots
-                report.primaryRoutes += index == 0 ? min(1, slots) : 0
+                sizes.routes += slots
+                sizes.primaryRoutes += index == 0 ? min(1, slots) : 0
             }
         }
-        return report
+        return sizes
     }
 }
 

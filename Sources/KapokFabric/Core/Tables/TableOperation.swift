@@ -39,7 +39,7 @@ public enum TableOperation: Hashable, Sendable {
 }
 
 /// How large the tables of a switch are.
-public struct TableReport: Hashable, Sendable {
+public struct TableSizes: Hashable, Sendable {
     /// Groups of all tables.
     public var groups = 0
     /// Members of all groups together.
