@@ -263,7 +263,7 @@ struct WiringDocumentTests {
         #expect(text.hasPrefix("name: \"dualtor-2-2-3\"\n"))
         #expect(text.split(separator: "\n").count { $0.contains("kind:") } == 6 + 6)
         #expect(text.split(separator: "\n").count { $0.contains("endpoints:") } == 8 + 12)
-        #expect(text.contains("[\"leaf-3:swp5\", \"server-1-2:eth1\"]"))
+        #expect(text.contains("[\"leaf-3:swp5\", \"server-1-2:eth2\"]"))
     }
 
     @Test("mutilated files are refused or read, and never crash")

@@ -197,8 +197,9 @@ extension WiringDocument {
             end(PortID(id, fabric.fabricPortCount(of: id) + port))
             writer.text("\", \"")
             names.writeServer(at: id, hostPort: port, to: writer)
+            // eth0 is the management port of a lab's node.
             writer.text(":eth")
-            writer.number(servers.attachment(at: id, hostPort: port).nic)
+            writer.number(servers.attachment(at: id, hostPort: port).nic + 1)
             writer.text("\"]\n")
         }
     }
