@@ -3,7 +3,7 @@
 #
 #   tools/dependencies.sh build   Debian packages with the C libraries
 #   tools/dependencies.sh test    also what the interop tests drive: S3 clients, Verilator, a browser,
-#                                 Python packages in .venv and .venv-scalesim
+#                                 BIRD and FRR, Python packages in .venv and .venv-scalesim
 #
 # Does nothing, in milliseconds, when everything is there. Needs root or sudo without a password
 # only when something is missing; otherwise it says what to install and stops.
@@ -12,6 +12,8 @@ cd "$(dirname "$0")/.."
 
 libraries=(libisal-dev libsqlite3-dev liburing-dev zlib1g-dev pkg-config)
 clients=(s3cmd rclone verilator chromium)
+# What the fabric's lab is built with, and the routing daemons that it is compared to.
+lab=(iproute2 nftables bird2 frr)
 python_packages=('boto3>=1.36' 'awscrt>=0.23' 'awscli>=1.37' 'numpy>=2' 'ml_dtypes>=0.5' 'perfetto>=0.16')
 # SCALE-Sim 3 does not run with newer NumPy and pandas, so it has an environment of its own.
 scalesim_packages=('scalesim==3.0.0' 'numpy<2' 'pandas<3')
@@ -79,6 +81,7 @@ install_debian "${libraries[@]}"
 if [ "${1:-build}" = test ]; then
     # A client that cannot be had skips its tests, loudly; it does not stop the others.
     install_debian "${clients[@]}" || echo "Going on without all of: ${clients[*]}" >&2
+    install_debian "${lab[@]}" || echo "Going on without all of: ${lab[*]}" >&2
     install_python || echo "Going on without the Python clients" >&2
     install_scalesim || echo "Going on without SCALE-Sim" >&2
 fi

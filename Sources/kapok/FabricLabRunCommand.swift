@@ -100,8 +100,10 @@ extension FabricLabCommand {
                                     id: lab.id, state: lab.state, routing: routing,
                                     patience: patience))
                         standing = lab
-                        rows += try LabMeasurement(lab, options).cut(
+                        let measurement = LabMeasurement(lab, options)
+                        rows += try measurement.cut(
                             cell.kind, cell.linkClass, repetition: repetition)
+                        try measurement.heal()
                     } catch let failure as LabFailure {
                         failures.append(
                             FailureDocument(
@@ -140,7 +142,7 @@ extension FabricLabCommand {
             print(TextTable(rows: table).text)
             for failure in failures {
                 print(
-                    "not measured: \(failure.routing.rawValue) \(failure.kind.rawValue) "
+                    "failed: \(failure.routing.rawValue) \(failure.kind.rawValue) "
                         + "\(failure.linkClass.rawValue): \(failure.failure)")
             }
         }

@@ -205,6 +205,6 @@ public struct Lab: Sendable {
     /// Makes a link whole again; all links without one.
     public func heal(_ link: LinkID? = nil) throws {
         let links = link.map { [$0] } ?? (0..<layout.fabric.linkCount).map { LinkID($0) }
-        for link in links { try LabCutter.heal(link, of: layout) }
+        try LabCutter.heal(links, of: layout)
     }
 }

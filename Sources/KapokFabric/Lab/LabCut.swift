@@ -60,30 +60,28 @@ final class LabCutter: @unchecked Sendable {
         for wait in waits { _ = try wait().get() }
     }
 
-    /// Makes a link whole again, however it was cut. Does nothing to one that is whole.
-    static func heal(_ link: LinkID, of layout: LabLayout) throws {
+    /// Makes links whole again, however they were cut. Does nothing to those that are whole.
+    static func heal(_ links: [LinkID], of layout: LabLayout) throws {
         let ip = try LabProgram.path(of: "ip", package: "iproute2")
         let nft = try LabProgram.path(of: "nft", package: "nftables")
-        let (lower, upper) = layout.fabric.ends(of: link)
-        for end in [lower, upper] {
-            let name = layout.namespace(of: end.owner)
-            try LabProgram.run(
-                [ip, "-n", name, "link", "set", layout.interface(of: end.port), "up"])
-            _ = try LabNamespace(name: name).inside {
-                // Adding first makes the deletion succeed where there was none.
-                try LabProgram.run(
-                    [nft, "-f", "-"],
-                    input: "add table netdev \(table)\ndelete table netdev \(table)\n")
+        var ports: [SwitchID: [Int]] = [:]
+        for link in links {
+            let (lower, upper) = layout.fabric.ends(of: link)
+            ports[lower.owner, default: []].append(lower.port)
+            ports[upper.owner, default: []].append(upper.port)
+        }
+        // Adding first makes the deletion succeed where there was none.
+        let whole = "add table netdev \(table)\ndelete table netdev \(table)\n"
+        var sessions: [(session: LabProgram.Session, words: String)] = []
+        for (owner, ports) in ports.sorted(by: { $0.key < $1.key }) {
+            let name = layout.namespace(of: owner)
+            let up = ports.map { "link set \(layout.interface(of: $0)) up\n" }.joined()
+            sessions.append((try LabProgram.Session([ip, "-n", name, "-batch", "-"]), up))
+            let session = try LabNamespace(name: name).inside {
+                try LabProgram.Session([nft, "-f", "-"])
             }
+            sessions.append((session, whole))
         }
-    }
-
-    /// Whether an end of a link was made deaf.
-    static func isDeaf(_ end: PortID, of layout: LabLayout) throws -> Bool {
-        let nft = try LabProgram.path(of: "nft", package: "nftables")
-        let text = try LabNamespace(name: layout.namespace(of: end.owner)).inside {
-            try LabProgram.run([nft, "list", "tables"])
-        }
-        return text.contains(table)
+        for (session, words) in sessions { _ = try session.finish(words) }
     }
 }

@@ -36,7 +36,7 @@ struct LabDaemons: Sendable {
         let configuration = LabPeerConfiguration(layout: layout)
         for id in layout.switches {
             let name = layout.namespace(of: id)
-            try LabFiles.write("", to: folder.file("\(name).zebra.conf"))
+            try LabFiles.write(configuration.zebra(), to: folder.file("\(name).zebra.conf"))
             try LabFiles.write(configuration.bfdd(), to: folder.file("\(name).bfdd.conf"))
             try LabFiles.write(configuration.bgpd(of: id), to: folder.file("\(name).bgpd.conf"))
             try makeOwned("\(Self.frrState)/\(name)", by: owner)
@@ -45,13 +45,10 @@ struct LabDaemons: Sendable {
             for id in layout.switches {
                 let name = layout.namespace(of: id)
                 let pidFile = "\(Self.frrState)/\(name)/\(daemon).pid"
-                var words = [
+                let words = [
                     "\(library)/\(daemon)", "-F", "datacenter", "-N", name, "-A", "127.0.0.1",
                     "-f", folder.file("\(name).\(daemon).conf"), "-i", pidFile,
                 ]
-                // Listening for BGP on all addresses is what -p does by default; -n leaves the
-                // kernel's table to zebra as usual.
-                if daemon == "bgpd" { words += ["--log-level", "warnings"] }
                 try start(words, in: name, as: daemon)
             }
             guard let socket else { continue }

@@ -73,8 +73,8 @@ public struct LabMeasurement: Sendable {
 
     /// Runs probes for a while, cuts the link that carries most of them, and gives what each
     /// direction lost. `repetition` chooses the side (even: the first host's, odd: the last one's)
-    /// and the end that is set down or made deaf (lower and upper, in turn). The link is whole again
-    /// afterwards, and the network has converged.
+    /// and the end that is set down or made deaf (lower and upper, in turn). The link is cut
+    /// afterwards; `heal` makes it whole.
     public func cut(
         _ kind: LabCutKind, _ linkClass: LabLinkClass, repetition: Int
     ) throws -> [LabRow] {
@@ -103,8 +103,6 @@ public struct LabMeasurement: Sendable {
         LabClock.sleep(until: start + options.cutAfter)
         try cutter.cut()
         let result = try probe.finish()
-        try LabCutter.heal(link, of: layout)
-        try lab.waitUntilConverged(seconds: options.patience)
 
         let isAtFirst = repetition % 2 == 0
         let localFlows = isAtFirst ? result.forth : result.back
@@ -118,6 +116,12 @@ public struct LabMeasurement: Sendable {
                 (kind, linkClass, link, cutEnd, repetition), direction, flows, carried,
                 lateSlots: result.lateSlots)
         }
+    }
+
+    /// Makes all links whole and waits until the network uses them.
+    public func heal() throws {
+        try lab.heal()
+        try lab.waitUntilConverged(seconds: options.patience)
     }
 
     /// Packets a second over a link, or flows, from its lower end to its upper one and back.

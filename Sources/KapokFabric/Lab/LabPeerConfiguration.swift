@@ -81,6 +81,11 @@ struct LabPeerConfiguration: Sendable {
         return text
     }
 
+    /// `zebra.conf`. Routes are given to the kernel without next-hop objects: when a device goes
+    /// down the kernel takes its next hops out of all groups, and zebra 8.4 does not notice, so that
+    /// after a link has come back half of the ways stay unused for ever.
+    func zebra() -> String { "no zebra nexthop kernel enable\n" }
+
     /// `bfdd.conf`.
     func bfdd() -> String {
         """
