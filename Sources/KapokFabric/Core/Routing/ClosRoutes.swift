@@ -67,22 +67,29 @@ public struct ClosRoutes: Hashable, Sendable {
             return at.pod == to.pod && at.group == to.group ? nil : entry
         case .aggregation where at.pod == to.pod:
             if at.group == entry { return to.group }
-            let isFar = tree / shape.aggregationsPerPod % 2 == 1
             let canLeave = shape.coresPerAggregation > 0 && shape.pods > 1
-            if canLeave && (isFar || shape.edgesPerPod == 1) {
+            if canLeave && (isFar(tree) || shape.edgesPerPod == 1) {
                 return shape.edgesPerPod + core(of: tree, to: to)
             }
             return sibling(of: tree, to: to)
         case .aggregation:
-            if at.group == entry { return shape.edgesPerPod + core(of: tree, to: to) }
+            if at.group == entry || isFar(tree) && at.pod != turningPod(of: tree, to: to) {
+                return shape.edgesPerPod + core(of: tree, to: to)
+            }
             return turningEdge(of: tree, to: to)
         case .core:
-            if at.group == entry { return to.pod }
+            if at.group == entry && at.member == core(of: tree, to: to) { return to.pod }
             return turningPod(of: tree, to: to)
         }
     }
 
     // MARK: Where a tree runs
+
+    /// How many trees before this one enter by the same plane.
+    private func round(of tree: Int) -> Int { tree / topology.shape.aggregationsPerPod }
+
+    /// Whether a tree changes planes in its turning pod only, rather than at the next edge switch.
+    func isFar(_ tree: Int) -> Bool { round(of: tree) % 2 == 1 }
 
     /// The plane by which a tree enters the destination.
     func entryPlane(of tree: Int, to: ClosPosition) -> Int {
@@ -91,7 +98,7 @@ public struct ClosRoutes: Hashable, Sendable {
 
     /// Which core of a plane a tree uses to reach the destination's pod.
     func core(of tree: Int, to: ClosPosition) -> Int {
-        (to.group + tree) % topology.shape.coresPerAggregation
+        (to.group + tree + (round(of: tree) + 1) / 2) % topology.shape.coresPerAggregation
     }
 
     /// The edge switch of the destination's pod by which a tree changes planes.
@@ -102,7 +109,7 @@ public struct ClosRoutes: Hashable, Sendable {
 
     /// The edge switch of another pod by which a tree changes planes.
     func turningEdge(of tree: Int, to: ClosPosition) -> Int {
-        (to.group + tree) % topology.shape.edgesPerPod
+        (to.group + tree + round(of: tree)) % topology.shape.edgesPerPod
     }
 
     /// The pod through which a tree leaves the cores of another plane.
