@@ -14,6 +14,9 @@ public enum AgentEvent: Sendable {
     case echoReply(port: Int, arrival: Instant)
     /// This host's own kernel answered an echo request to itself: packets move at all.
     case selfEchoReply(arrival: Instant)
+    /// What the port's hardware has counted since the agent started: frames that came, and frames
+    /// that came damaged. Optional; it finds a grey link sooner than hellos alone can.
+    case frameCounters(port: Int, arrived: UInt64, damaged: UInt64)
     /// A signed plan arrived.
     case plan(bytes: [UInt8])
     /// The planner says that every switch has the plan of this epoch: use it.
