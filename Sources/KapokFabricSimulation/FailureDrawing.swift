@@ -9,13 +9,13 @@ struct FailureDrawing {
     let hostLinks: HostLinks
     /// Kinds that this fabric has, in their order, with how often each happens: in mode `rates`
     /// events a month, otherwise all alike.
-    private let weights: [(kind: FailureKind, weight: Double)]
+    private let weights: [(kind: FailureCause, weight: Double)]
     private var random: RandomStream
     private var trunks: TrunkMembers
     private var taken: Set<Int> = []
 
     init(
-        fabric: Fabric, seed: UInt64, mode: FailureSchedule.Mode, kinds: Set<FailureKind>,
+        fabric: Fabric, seed: UInt64, mode: FailureSchedule.Mode, kinds: Set<FailureCause>,
         silentShare: Double
     ) {
         self.fabric = fabric
@@ -27,7 +27,7 @@ struct FailureDrawing {
         let links = Double(fabric.linkCount)
         let hosts = Double(hostLinks.count)
         let hard = 0.0005
-        weights = FailureKind.allCases.compactMap { kind in
+        weights = FailureCause.allCases.compactMap { kind in
             guard kinds.contains(kind) else { return nil }
             let rate =
                 switch kind {
@@ -91,7 +91,7 @@ struct FailureDrawing {
         }
     }
 
-    private mutating func drawKind() -> FailureKind {
+    private mutating func drawKind() -> FailureCause {
         var point = random.unit() * weights.reduce(0) { $0 + $1.weight }
         for (kind, weight) in weights {
             if point < weight { return kind }

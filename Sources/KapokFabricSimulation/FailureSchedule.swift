@@ -2,7 +2,7 @@ public import KapokFabric
 public import KapokWorld
 
 /// What fails.
-public enum FailureKind: String, Hashable, Sendable, CaseIterable {
+public enum FailureCause: String, Hashable, Sendable, CaseIterable {
     /// One link between switches.
     case link
     /// One link to a host.
@@ -33,7 +33,7 @@ public struct Outage: Hashable, Sendable {
 /// One failure, as it happens to the hardware.
 public struct FailureEvent: Sendable {
     /// What fails.
-    public var kind: FailureKind
+    public var kind: FailureCause
     /// The links between switches that it takes, in rising order.
     public var links: [LinkID]
     /// The links to hosts that it takes (`HostLinks`).
@@ -102,7 +102,7 @@ public struct FailureSchedule: Sendable {
     /// switches, in mode `rates` everything. `silentShare` of those that can be are silent.
     public init(
         fabric: Fabric, count: Int, seed: UInt64, mode: Mode = .spread,
-        kinds: Set<FailureKind>? = nil, silentShare: Double = 0.3
+        kinds: Set<FailureCause>? = nil, silentShare: Double = 0.3
     ) throws(Refusal) {
         guard (0...Self.maximumCount).contains(count) else {
             throw Refusal(
@@ -115,7 +115,7 @@ public struct FailureSchedule: Sendable {
         self.seed = seed
         var drawing = FailureDrawing(
             fabric: fabric, seed: seed, mode: mode,
-            kinds: kinds ?? (mode == .rates ? Set(FailureKind.allCases) : [.link]),
+            kinds: kinds ?? (mode == .rates ? Set(FailureCause.allCases) : [.link]),
             silentShare: silentShare)
         events = count == 0 ? [] : try drawing.draw(count)
     }

@@ -269,16 +269,50 @@ extension SizeEngine {
                 tally.drainsRefused += 1
                 return
             }
-            outcomes[failure].detection = now - began
-            let slot = openSlot(link, .drained, state)
-            start(slot, end: end)
-            finishIfDone(slot)
-            scheduleLooks(failure)
+            drain(link, seenBy: end, state)
             return
         }
         push(
             SizeEvent(kind: .count, subject: UInt32(link.index), detail: generation),
             at: now + window)
+    }
+
+    /// An end stops using a grey link and tells; its next hello over it, if need be the one after
+    /// that, tells the other end.
+    private mutating func drain(_ link: LinkID, seenBy end: Int, _ state: LinkState) {
+        let failure = Int(state.failure)
+        let slot = openSlot(link, .drained, state)
+        var delay: UInt64 = 0
+        if deadSwitches[fabric.ends(of: link).upper.owner.index] == 0,
+            deadSwitches[fabric.ends(of: link).lower.owner.index] == 0
+        {
+            var random = draw(link.index, 3, state.generation &+ 0x8000_0000)
+            let hello = options.timers.hello.nanoseconds
+            delay = random.below(hello)
+            while random.below(1_000_000) < greyLosses[link] ?? 0 { delay += hello }
+            delay += options.wire.propagation(of: link, in: fabric).nanoseconds
+            slots[slot].outstanding += 1
+            push(
+                SizeEvent(
+                    kind: .agree, end: UInt8(1 - end), subject: UInt32(link.index),
+                    detail: state.generation),
+                at: now + delay)
+        }
+        outcomes[failure].detection = now + delay - outcomes[failure].began
+        outcomes[failure].pendingDetections = 1
+        start(slot, end: end)
+        finishIfDone(slot)
+    }
+
+    /// The other end of a grey link hears of it.
+    mutating func agree(_ link: LinkID, end: Int, generation: UInt32) {
+        guard let slot = activeSlot(of: link, generation: generation) else { return }
+        slots[slot].outstanding -= 1
+        start(slot, end: end)
+        finishIfDone(slot)
+        let failure = slots[slot].failure
+        outcomes[failure].pendingDetections = 0
+        scheduleLooks(failure)
     }
 
     /// The capacity floor: at most half of a switch's uplinks are out of use by a drain.

@@ -166,7 +166,10 @@ extension SizeEngine {
             let offset = news.known[index]
             if offset == NewsSlot.unknown { isComplete = false } else { last = max(last, offset) }
         }
-        if !isComplete { last = max(last, compareDigests(slot)) }
+        if !isComplete {
+            slots[slot].isIncomplete = true
+            last = max(last, compareDigests(slot))
+        }
         slots[slot].outstanding = -1
         push(
             SizeEvent(kind: .settle, subject: UInt32(slot)),
@@ -184,7 +187,7 @@ extension SizeEngine {
                 && deadSwitches[scopeSwitch(news.cause, $0).index] == 0
         }
         if options.defect == .floodOneHopShort || options.defect == .singleCopy {
-            tally.unreached += missing.count
+            tally.untold += missing.count
             return 0
         }
         while !missing.isEmpty {
@@ -201,8 +204,44 @@ extension SizeEngine {
             if left.count == missing.count { break }
             missing = left
         }
-        tally.unreached += missing.count
+        for index in missing {
+            if needs(news, index) { tally.untold += 1 } else { tally.cutOff += 1 }
+        }
         return last
+    }
+
+    /// Whether a switch's choice can depend on the link that the news are about: not if its own
+    /// link towards it, the only one there is on shortest paths, is out of use.
+    private func needs(_ news: NewsSlot, _ index: Int) -> Bool {
+        guard case .clos(let topology) = fabric else { return true }
+        let cause = news.cause
+        let at = topology.position(of: scopeSwitch(cause, index))
+        let way: LinkID
+        switch (cause.kind, at.tier) {
+        case (.lower, .edge):
+            way = topology.lowerLink(
+                plane: at.plane, pod: at.pod, edge: at.group, aggregation: cause.aggregation)
+        case (.lower, .core):
+            way = topology.upperLink(
+                plane: at.plane, pod: cause.pod, aggregation: at.group, core: at.member)
+        case (.lower, .aggregation):
+            if at.pod == cause.pod { return true }
+            // Any of its cores may do.
+            return (0..<topology.shape.coresPerAggregation).contains { core in
+                [at.pod, cause.pod].allSatisfy {
+                    links[
+                        topology.upperLink(
+                            plane: at.plane, pod: $0, aggregation: at.group, core: core
+                        ).index
+                    ].told == .up
+                }
+            }
+        case (.upper, .aggregation):
+            way = topology.upperLink(
+                plane: at.plane, pod: at.pod, aggregation: at.group, core: cause.member)
+        case (.upper, _), (.graph, _): return true
+        }
+        return way == news.link || links[way.index].told == .up
     }
 
     private func askNeighbors(of id: SwitchID, _ news: NewsSlot) -> UInt32? {
@@ -254,7 +293,9 @@ extension SizeEngine {
         var last: UInt64 = 0
         var sum: UInt64 = 0
         for index in 0..<news.scope where news.known[index] != NewsSlot.unknown {
-            last = max(last, UInt64(news.known[index]))
+            if !news.isIncomplete || needs(news, index) {
+                last = max(last, UInt64(news.known[index]))
+            }
             sum &+= UInt64(news.known[index]) &* UInt64(truncatingIfNeeded: index | 1)
         }
         trace.mix(sum)

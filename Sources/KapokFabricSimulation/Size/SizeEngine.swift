@@ -97,6 +97,7 @@ struct SizeEngine: ~Copyable {
         case .again: beginOutage(Int(event.detail), of: subject)
         case .restore: endOutage(Int(event.detail), of: subject)
         case .detect: notice(LinkID(subject), end: Int(event.end), generation: event.detail)
+        case .agree: agree(LinkID(subject), end: Int(event.end), generation: event.detail)
         case .trust: trust(LinkID(subject), generation: event.detail)
         case .count: countLosses(LinkID(subject), generation: event.detail)
         case .relay:
@@ -138,8 +139,11 @@ struct SizeTally {
     var lostMessages = 0
     /// News that a comparison of digests brought.
     var digestRepairs = 0
-    /// Switches that nobody could tell.
-    var unreached = 0
+    /// Switches that no way inside the scope leads to: what they were to be told of they cannot
+    /// use anyway.
+    var cutOff = 0
+    /// Switches that neither copy nor digest told though they could use the link.
+    var untold = 0
     var planMessages = 0
     /// Failures of links that were out of use already.
     var masked = 0

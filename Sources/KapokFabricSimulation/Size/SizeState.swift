@@ -76,6 +76,8 @@ struct NewsSlot {
     /// In a graph, a bit for each switch that has passed it on.
     var relayed: UnsafeMutablePointer<UInt64>?
     var isInUse: Bool
+    /// Some switch in scope was reached by no copy.
+    var isIncomplete = false
 
     static let unknown = UInt32.max
 }
@@ -102,6 +104,8 @@ struct SizeEvent: BitwiseCopyable {
         case restore
         /// An end (`end`) of link `subject` notices; `detail` is the link's generation.
         case detect
+        /// The other end of grey link `subject` is told of it by a hello.
+        case agree
         /// Link `subject` was sound for long enough, if its generation is still `detail`.
         case trust
         /// The losses of link `subject` are counted, if its generation is still `detail`.
