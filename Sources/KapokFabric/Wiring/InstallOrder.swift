@@ -71,8 +71,7 @@ struct InstallOrder {
 
     /// Lays the bundles one by one and says after how many trunks the destinations of plane 0 are
     /// joined; cables that are no trunks are there from the start.
-    private static func connected(_ fabric: Fabric, _ all: LinkBundles, _ order: [UInt32]) -> Int?
-    {
+    private static func connected(_ fabric: Fabric, _ all: LinkBundles, _ order: [UInt32]) -> Int? {
         var starts = [Int32](repeating: 0, count: all.count + 1)
         for bundle in all.bundleOf { starts[Int(bundle) + 1] += 1 }
         for index in 0..<all.count { starts[index + 1] += starts[index] }

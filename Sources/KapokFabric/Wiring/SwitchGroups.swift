@@ -71,8 +71,9 @@ struct SwitchGroups: Sendable {
             }
             let edge = pod * shape.edgesPerPod
             zone.servers =
-                (edge + edges.lowerBound) / perServer * servers.serversPerGroup
-                ..< (edge + edges.upperBound) / perServer * servers.serversPerGroup
+                (edge + edges.lowerBound) / perServer
+                * servers.serversPerGroup..<(edge + edges.upperBound) / perServer
+                * servers.serversPerGroup
             zones.append(zone)
         }
         let size = min(
@@ -162,9 +163,10 @@ struct SwitchGroups: Sendable {
                 } else {
                     zones.append(
                         contentsOf: Self.zones(
-                            group, kind, switches.map { id in
-                                firstServers[id.index]
-                                    ..< firstServers[id.index] + serverCounts[id.index]
+                            group, kind,
+                            switches.map { id in
+                                firstServers[id.index]..<firstServers[id.index]
+                                    + serverCounts[id.index]
                             }))
                 }
             }

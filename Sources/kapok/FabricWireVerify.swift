@@ -1,0 +1,5 @@
+import KapokFabric
+struct FabricWireVerify {
+    var fabric: Fabric; var topologyName: String; var path: String; var json: Bool
+    func run() throws {}
+}
