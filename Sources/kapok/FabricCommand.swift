@@ -7,7 +7,7 @@ struct FabricCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fabric",
         abstract: "Wire, plan, prove, simulate and run a network that repairs itself.",
-        subcommands: [FabricLabCommand.self])
+        subcommands: [FabricLabCommand.self, FabricWireCommand.self])
 }
 
 /// Which fabric a command is about.
