@@ -1,4 +1,4 @@
-public import KapokWorld
+import KapokWorld
 
 /// Why a plan is refused. Whoever refuses one stays as it was, counts it under `counter`, and
 /// goes on with the plan it has.

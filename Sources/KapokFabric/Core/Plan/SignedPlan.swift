@@ -26,6 +26,8 @@ public struct SignedPlan: Hashable, Sendable {
 
     private static let magic: [UInt8] = Array("KFP1".utf8)
     private static let signatureBytes = 64
+    /// The bytes of a plan without identity, path and body.
+    static let fixedBytes = 4 + 64 + 32 + 4 + 4 + 1 + 1
 
     /// The plan's bytes.
     public func encoded() -> [UInt8] { bytes }

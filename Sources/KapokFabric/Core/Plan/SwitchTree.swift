@@ -37,6 +37,9 @@ struct SwitchTree: Sendable {
         return path
     }
 
+    /// The steps of the longest path: the first leaf has a sibling on every level.
+    var longestPath: Int { levels.count - 1 }
+
     /// The most steps of a path: 2^24 switches and more are no fabric of ours.
     static let longestPath = 24
 
