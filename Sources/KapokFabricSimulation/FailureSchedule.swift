@@ -47,6 +47,22 @@ public struct FailureEvent: Sendable {
     /// When it does not work, in order; several for a flap, otherwise one.
     public var outages: [Outage]
 
+    /// A failure; `outages` holds at least one.
+    public init(
+        kind: FailureCause, links: [LinkID], hostLinks: Range<Int> = 0..<0,
+        failedSwitch: SwitchID? = nil, isSilent: Bool, lossPerMillion: Int = 1_000_000,
+        outages: [Outage]
+    ) {
+        precondition(!outages.isEmpty, "a failure without an outage")
+        self.kind = kind
+        self.links = links
+        self.hostLinks = hostLinks
+        self.failedSwitch = failedSwitch
+        self.isSilent = isSilent
+        self.lossPerMillion = lossPerMillion
+        self.outages = outages
+    }
+
     /// When it begins.
     public var instant: Instant { outages[0].start }
     /// When it is repaired for good.
