@@ -15,7 +15,7 @@ struct FabricLabCommand: AsyncParsableCommand {
             topology, cuts and probes. Needs root, iproute2 and nftables. See docs/fabric-lab.md.
             """,
         subcommands: [
-            Up.self, Fail.self, Heal.self, Status.self, Down.self, Run.self,
+            Up.self, Fail.self, Heal.self, Ping.self, Status.self, Down.self, Run.self, Soak.self,
         ])
 }
 

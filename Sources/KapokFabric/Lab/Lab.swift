@@ -173,7 +173,12 @@ public struct Lab: Sendable {
             case .sidr: try agentGaps()
             }
         if !gaps.isEmpty { return gaps }
-        return try LabReachability.silentPairs(of: layout).map { from, to in
+        return try silentPairs()
+    }
+
+    /// Pairs of hosts that do not answer each other, one line each.
+    public func silentPairs() throws -> [String] {
+        try LabReachability.silentPairs(of: layout).map { from, to in
             "\(layout.namespace(ofHost: from)) gets no answer from \(layout.namespace(ofHost: to))"
         }
     }

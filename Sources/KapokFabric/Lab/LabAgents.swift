@@ -7,4 +7,5 @@ extension LabDaemons {
 
 extension Lab {
     func agentGaps() throws -> [String] { [] }
+    func agentCounters() throws -> [String: UInt64] { [:] }
 }
