@@ -1,5 +1,5 @@
 public import Crypto
-public import KapokWorld
+import KapokWorld
 
 /// News about links on its way over one link: a header that binds it to this link and to the
 /// present life of both agents, one or more pieces of news, and a code. Little-endian.
