@@ -26,6 +26,8 @@ public struct Lab: Sendable {
         public var root = LabState.defaultFolder
         /// How long the network may take until it has converged, in seconds.
         public var patience = 60.0
+        /// How fast kapok's agents look, tell and trust.
+        public var timers = Lab.timers
 
         public init(topology: String, fabric: Fabric) {
             self.topology = topology
@@ -74,7 +76,8 @@ public struct Lab: Sendable {
             switch options.routing {
             case .bird: try lab.daemons.startBird()
             case .frr: try lab.daemons.startFRR()
-            case .sidr: try lab.daemons.startAgents()
+            case .sidr:
+                try lab.daemons.startAgents(options.timers, topology: options.topology)
             }
             progress("waiting for \(options.routing.rawValue)")
             try lab.waitUntilConverged(seconds: options.patience)
@@ -170,7 +173,7 @@ public struct Lab: Sendable {
         let gaps =
             switch routing {
             case .bird, .frr: try LabConvergence(layout: layout).missingRoutes()
-            case .sidr: try agentGaps()
+            case .sidr: agentGaps()
             }
         if !gaps.isEmpty { return gaps }
         return try silentPairs()
