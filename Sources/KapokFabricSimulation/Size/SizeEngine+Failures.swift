@@ -202,6 +202,8 @@ extension SizeEngine {
     mutating func trust(_ link: LinkID, generation: UInt32) {
         var state = links[link.index]
         guard state.generation == generation, state.isSound else { return }
+        catchUp(over: link)
+        state = links[link.index]
         let (lower, upper) = fabric.ends(of: link)
         if state.told != .up {
             uplinksOut[lower.owner.index] -= 1

@@ -83,6 +83,8 @@ extension SizeEngine {
     mutating func openSlot(
         _ link: LinkID, _ condition: LinkCondition, _ before: LinkState
     ) -> Int {
+        let old = Int(before.slotPlusOne) - 1
+        if old >= 0, slots[old].isStanding { release(old) }
         let cause = cause(of: link)
         let scope = scopeSize(cause.kind)
         let known =
@@ -169,6 +171,9 @@ extension SizeEngine {
         if !isComplete {
             slots[slot].isIncomplete = true
             last = max(last, compareDigests(slot))
+            for index in 0..<news.scope where isMissing(news, index) {
+                if needs(news, index) { tally.untold += 1 } else { tally.cutOff += 1 }
+            }
         }
         slots[slot].outstanding = -1
         push(
@@ -182,14 +187,8 @@ extension SizeEngine {
     private mutating func compareDigests(_ slot: Int) -> UInt32 {
         let news = slots[slot]
         var last: UInt32 = 0
-        var missing = (0..<news.scope).filter {
-            news.known[$0] == NewsSlot.unknown
-                && deadSwitches[scopeSwitch(news.cause, $0).index] == 0
-        }
-        if options.defect == .floodOneHopShort || options.defect == .singleCopy {
-            tally.untold += missing.count
-            return 0
-        }
+        var missing = (0..<news.scope).filter { isMissing(news, $0) }
+        if options.defect == .floodOneHopShort || options.defect == .singleCopy { return 0 }
         while !missing.isEmpty {
             var left: [Int] = []
             for index in missing {
@@ -204,10 +203,33 @@ extension SizeEngine {
             if left.count == missing.count { break }
             missing = left
         }
-        for index in missing {
-            if needs(news, index) { tally.untold += 1 } else { tally.cutOff += 1 }
-        }
         return last
+    }
+
+    private func isMissing(_ news: NewsSlot, _ index: Int) -> Bool {
+        news.known[index] == NewsSlot.unknown
+            && deadSwitches[scopeSwitch(news.cause, index).index] == 0
+    }
+
+    /// Before a link is used again its ends compare digests: what one of them missed while it was
+    /// cut off it learns now, and those behind it too.
+    mutating func catchUp(over link: LinkID) {
+        guard !standing.isEmpty else { return }
+        let (lower, upper) = fabric.ends(of: link)
+        let own = cause(of: link)
+        var done: [Int] = []
+        for slot in standing {
+            let news = slots[slot]
+            // News of another aggregation plane are not for both ends of this link.
+            guard news.cause.plane == own.plane, news.cause.aggregation == own.aggregation,
+                [lower.owner, upper.owner].contains(where: { id in
+                    scopeIndex(news.cause, id).map { news.known[$0] == NewsSlot.unknown } ?? false
+                })
+            else { continue }
+            _ = compareDigests(slot)
+            if !(0..<news.scope).contains(where: { isMissing(news, $0) }) { done.append(slot) }
+        }
+        for slot in done { release(slot) }
     }
 
     /// Whether a switch's choice can depend on the link that the news are about: not if its own
@@ -271,15 +293,33 @@ extension SizeEngine {
         let news = slots[slot]
         trace.mix(UInt64(news.link.index) << 8 | 16 | UInt64(news.condition.rawValue))
         if news.condition != .up { account(news) }
+        let isLatest = links[news.link.index].slotPlusOne == UInt32(slot + 1)
+        if isLatest, news.condition == .up, links[news.link.index].isSound {
+            openLinks.remove(news.link)
+        }
+        // Late events of the link must not take it for theirs.
+        slots[slot].generation = 0
+        if isLatest, news.isIncomplete, news.condition != .up,
+            (0..<news.scope).contains(where: { isMissing(news, $0) })
+        {
+            slots[slot].isStanding = true
+            standing.append(slot)
+            return
+        }
+        release(slot)
+    }
+
+    /// Forgets news: all know them, or newer ones replace them.
+    private mutating func release(_ slot: Int) {
+        let news = slots[slot]
         var state = links[news.link.index]
         if state.slotPlusOne == UInt32(slot + 1) {
             state.slotPlusOne = 0
             links[news.link.index] = state
-            if news.condition == .up, state.isSound { openLinks.remove(news.link) }
         }
+        if news.isStanding { standing.removeAll { $0 == slot } }
+        slots[slot].isStanding = false
         slots[slot].isInUse = false
-        // So that late events of the link do not take it for theirs.
-        slots[slot].generation = 0
         news.relayed?.deallocate()
         slots[slot].relayed = nil
         freeMemory[news.scope, default: []].append(news.known)

@@ -27,6 +27,8 @@ struct SizeEngine: ~Copyable {
 
     var slots: [NewsSlot] = []
     var freeSlots: [Int] = []
+    /// Slots that are settled and yet not known to all.
+    var standing: [Int] = []
     var freeMemory: [Int: [UnsafeMutablePointer<UInt32>]] = [:]
     /// Losses of a million of each grey link.
     var greyLosses: [LinkID: Int] = [:]

@@ -73,6 +73,7 @@ extension SizeEngine {
         report.traceHash = String(repeating: "0", count: 16 - digits.count) + digits
         report.details = [
             "oracleChecks": Double(oracle.checks), "oracleFailures": Double(oracle.failures),
+            "oracleBeyondPromise": Double(oracle.beyondPromise),
             "oracleTooEarly": Double(oracle.tooEarly),
             "oracleDisconnected": Double(oracle.disconnected),
             "digestRepairs": Double(tally.digestRepairs), "cutOff": Double(tally.cutOff),

@@ -78,6 +78,8 @@ struct NewsSlot {
     var isInUse: Bool
     /// Some switch in scope was reached by no copy.
     var isIncomplete = false
+    /// Settled, but some switch still does not have it: kept until it does, or until newer news.
+    var isStanding = false
 
     static let unknown = UInt32.max
 }
