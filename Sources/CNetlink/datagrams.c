@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -115,6 +116,25 @@ int kapok_send_datagrams(
         sent += send_some(descriptor, buffer, list + done, some);
     }
     return sent;
+}
+
+int kapok_wait_until(struct pollfd *items, int count, uint64_t deadline)
+{
+    struct timespec now, rest = {0, 0};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t time = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    if (deadline > time) {
+        rest.tv_sec = (time_t)((deadline - time) / 1000000000u);
+        rest.tv_nsec = (long)((deadline - time) % 1000000000u);
+    }
+    int ready = ppoll(items, (nfds_t)count, &rest, NULL);
+    if (ready >= 0) return ready;
+    return errno == EINTR ? 0 : -errno;
+}
+
+void kapok_wait_exactly(void)
+{
+    prctl(PR_SET_TIMERSLACK, 1UL);
 }
 
 int kapok_lock_memory(void)

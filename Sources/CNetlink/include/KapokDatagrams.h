@@ -3,6 +3,7 @@
 #ifndef KAPOK_DATAGRAMS_H
 #define KAPOK_DATAGRAMS_H
 
+#include <poll.h>
 #include <stdint.h>
 
 /// A datagram that came in.
@@ -49,6 +50,14 @@ int kapok_receive_datagrams(
 /// Sends `count` datagrams. One that fails does not stop the others. Returns how many were sent.
 int kapok_send_datagrams(
     int descriptor, const uint8_t *buffer, struct kapok_outgoing *list, int count);
+
+/// Waits until one of `count` descriptors is ready or the monotonic clock reaches `deadline`
+/// nanoseconds (ppoll(2)). Returns how many are ready, or a negative errno.
+int kapok_wait_until(struct pollfd *items, int count, uint64_t deadline);
+
+/// Lets the calling thread's waits end on time: the kernel may delay those of ordinary threads by 50
+/// us to save power (PR_SET_TIMERSLACK).
+void kapok_wait_exactly(void);
 
 /// Locks the memory of the process in RAM, what it will allocate too (mlockall(2)). Returns 0 or an
 /// errno.

@@ -388,6 +388,9 @@ public struct ForwardingTables: Sendable {
         }
     }
 
+    /// The port of one of the switch's own links; nil for others.
+    public func port(of link: LinkID) -> Int? { ownLinks[link] }
+
     /// How large the tables are now.
     public var sizes: TableSizes {
         var sizes = TableSizes()

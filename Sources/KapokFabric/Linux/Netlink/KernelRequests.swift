@@ -135,6 +135,18 @@ enum KernelRequests {
         batch.end()
     }
 
+    static func appendRemovalOfEnd(
+        _ prefix: IPv4Prefix, table: UInt32, metric: UInt32, sequence: UInt32,
+        to batch: inout NetlinkBatch
+    ) {
+        batch.begin(type: Int(RTM_DELROUTE), flags: 0, sequence: sequence)
+        routeHeader(prefix, type: 0, to: &batch)
+        batch.attribute(Int(RTA_DST.rawValue), address: prefix.address)
+        batch.attribute(Int(RTA_TABLE.rawValue), table)
+        batch.attribute(Int(RTA_PRIORITY.rawValue), metric)
+        batch.end()
+    }
+
     /// `struct rtmsg`.
     private static func routeHeader(
         _ prefix: IPv4Prefix, type: UInt8, to batch: inout NetlinkBatch
@@ -189,6 +201,17 @@ enum KernelRequests {
         batch.put(UInt8(0))
         batch.attribute(Int(NDA_DST), address: address)
         batch.attribute(Int(NDA_LLADDR), bytes: hardwareAddress)
+        batch.end()
+    }
+
+    static func appendRemovalOfNeighbor(
+        _ address: UInt32, interface: UInt32, sequence: UInt32, to batch: inout NetlinkBatch
+    ) {
+        batch.begin(type: Int(RTM_DELNEIGH), flags: 0, sequence: sequence)
+        for byte in [UInt8(AF_INET), 0, 0, 0] { batch.put(byte) }
+        batch.put(interface)
+        batch.put(UInt32(0))
+        batch.attribute(Int(NDA_DST), address: address)
         batch.end()
     }
 
