@@ -133,7 +133,8 @@ struct ClosTables {
         return needs
     }
 
-    /// The groups of `ways` uplinks without up to `reserve` of them, and those in use that lost more.
+    /// The groups of `ways` uplinks without up to `reserve` of them, and those in use that lost
+    /// more.
     private static func needs(ways: Int, lost: Set<PortSet>, reserve: Int) -> TableNeeds {
         var needs = TableNeeds()
         needs.addFamily(of: ways, reserve: reserve)

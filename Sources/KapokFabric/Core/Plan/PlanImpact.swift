@@ -20,8 +20,8 @@ public struct PlanImpact: Sendable {
     private let old: RankZero
     private let new: RankZero
 
-    /// Compares two plans of one fabric. With `isBrief` only the first destination of each switch is
-    /// looked for, which is enough to know the switches. In a Clos network this takes time in
+    /// Compares two plans of one fabric. With `isBrief` only the first destination of each switch
+    /// is looked for, which is enough to know the switches. In a Clos network this takes time in
     /// proportion to the links that differ; in a wiring everything is compared.
     ///
     /// The plans must be of one topology (`PlanRelation`); a wiring may have grown.

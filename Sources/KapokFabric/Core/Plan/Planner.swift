@@ -1,9 +1,9 @@
 /// Makes the signed plans of a fabric's switches.
 ///
 /// All that depends on the fabric as a whole is done once: one body, one signature. What is a
-/// switch's own is its place in the hash tree, which stays the same from plan to plan. So a plan for
-/// thousands of switches and its successor cost little more than copying bytes, and every switch
-/// gets every epoch: one whose forwarding does not change sees that nothing differs.
+/// switch's own is its place in the hash tree, which stays the same from plan to plan. So a plan
+/// for thousands of switches and its successor cost little more than copying bytes, and every
+/// switch gets every epoch: one whose forwarding does not change sees that nothing differs.
 public struct Planner: Sendable {
     /// The key that signs.
     public let signer: PlannerSigner
