@@ -7,7 +7,10 @@ struct FabricCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fabric",
         abstract: "Wire, plan, prove, simulate and run a network that repairs itself.",
-        subcommands: [FabricLabCommand.self, FabricWireCommand.self])
+        subcommands: [
+            FabricAgentCommand.self, FabricLabCommand.self, FabricWireCommand.self,
+            FabricSimulateCommand.self,
+        ])
 }
 
 /// Which fabric a command is about.
