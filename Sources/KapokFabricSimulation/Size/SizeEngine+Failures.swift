@@ -50,7 +50,7 @@ extension SizeEngine {
         state.failure = UInt32(failure)
         links[link.index] = state
         openLinks.insert(link)
-        let (lower, upper) = fabric.ends(of: link)
+        let (lower, upper) = ends(of: link)
         if wasSound {
             unsound[lower.owner.index] += 1
             unsound[upper.owner.index] += 1
@@ -115,7 +115,7 @@ extension SizeEngine {
         }
         state.generation += 1
         links[link.index] = state
-        let (lower, upper) = fabric.ends(of: link)
+        let (lower, upper) = ends(of: link)
         unsound[lower.owner.index] -= 1
         unsound[upper.owner.index] -= 1
         if state.told == .up {
@@ -159,7 +159,7 @@ extension SizeEngine {
             guard isCurrent else { return }
             let slot = openSlot(link, .down, state)
             // The other end's detection is still to come, unless its switch is dead.
-            let (lower, upper) = fabric.ends(of: link)
+            let (lower, upper) = ends(of: link)
             let other = end == 0 ? upper.owner : lower.owner
             if deadSwitches[other.index] == 0 { slots[slot].outstanding += 1 }
             start(slot, end: end)
@@ -176,7 +176,7 @@ extension SizeEngine {
     /// An end stops using its link and tells.
     private mutating func start(_ slot: Int, end: Int) {
         let link = slots[slot].link
-        let (lower, upper) = fabric.ends(of: link)
+        let (lower, upper) = ends(of: link)
         let owner = end == 0 ? lower.owner : upper.owner
         let ready = now + options.tableUpdate.nanoseconds
         if options.defect != .noLocalRepair || slots[slot].condition == .up {
@@ -204,7 +204,7 @@ extension SizeEngine {
         guard state.generation == generation, state.isSound else { return }
         catchUp(over: link)
         state = links[link.index]
-        let (lower, upper) = fabric.ends(of: link)
+        let (lower, upper) = ends(of: link)
         if state.told != .up {
             uplinksOut[lower.owner.index] -= 1
         }
@@ -237,7 +237,7 @@ extension SizeEngine {
         greyLosses[link] = loss
         outcomes[failure].began = now
         openLinks.insert(link)
-        let (lower, upper) = fabric.ends(of: link)
+        let (lower, upper) = ends(of: link)
         unsound[lower.owner.index] += 1
         unsound[upper.owner.index] += 1
         // Windows have run since ever: the first ends somewhere within its length from now.
@@ -285,14 +285,14 @@ extension SizeEngine {
         let failure = Int(state.failure)
         let slot = openSlot(link, .drained, state)
         var delay: UInt64 = 0
-        if deadSwitches[fabric.ends(of: link).upper.owner.index] == 0,
-            deadSwitches[fabric.ends(of: link).lower.owner.index] == 0
+        if deadSwitches[ends(of: link).upper.owner.index] == 0,
+            deadSwitches[ends(of: link).lower.owner.index] == 0
         {
             var random = draw(link.index, 3, state.generation &+ 0x8000_0000)
             let hello = options.timers.hello.nanoseconds
             delay = random.below(hello)
             while random.below(1_000_000) < greyLosses[link] ?? 0 { delay += hello }
-            delay += options.wire.propagation(of: link, in: fabric).nanoseconds
+            delay += propagation(of: link)
             slots[slot].outstanding += 1
             push(
                 SizeEvent(
@@ -319,16 +319,16 @@ extension SizeEngine {
 
     /// The capacity floor: at most half of a switch's uplinks are out of use by a drain.
     private func mayDrain(_ link: LinkID) -> Bool {
-        let lower = fabric.ends(of: link).lower.owner
+        let lower = ends(of: link).lower.owner
         return 2 * (Int(uplinksOut[lower.index]) + 1) <= uplinkCount(of: lower)
     }
 
     /// Ports that lead up; in a graph all.
     func uplinkCount(of id: SwitchID) -> Int {
-        guard case .clos(let clos) = fabric else { return fabric.fabricPortCount(of: id) }
-        switch clos.position(of: id).tier {
-        case .edge: return clos.shape.aggregationsPerPod
-        case .aggregation: return clos.shape.coresPerAggregation
+        guard let topology else { return fabric.fabricPortCount(of: id) }
+        switch topology.position(of: id).tier {
+        case .edge: return topology.shape.aggregationsPerPod
+        case .aggregation: return topology.shape.coresPerAggregation
         case .core: return 0
         }
     }
@@ -339,7 +339,7 @@ extension SizeEngine {
     /// another plane says so there to those it talks to: one message there, one hop.
     private mutating func breakHostLinks(_ event: FailureEvent, failure: Int) {
         let planes: Int
-        if case .clos(let clos) = fabric { planes = clos.shape.planes } else { planes = 1 }
+        if let topology { planes = topology.shape.planes } else { planes = 1 }
         var detection: UInt64 = 0
         for host in event.hostLinks {
             var state = links[fabric.linkCount + host]

@@ -150,7 +150,7 @@ extension SizeEngine {
             return nil
         }
         let arrival =
-            departing + options.wire.propagation(of: link, in: fabric).nanoseconds
+            departing + propagation(of: link)
         let begin = max(arrival, busy[far.index])
         busy[far.index] = begin + options.receive.nanoseconds
         let done = begin + options.hop.nanoseconds

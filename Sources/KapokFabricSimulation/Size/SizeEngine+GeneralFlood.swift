@@ -19,7 +19,7 @@ extension SizeEngine {
         guard !ports.isEmpty else { return }
         var base = max(now, busy[id.index])
         for port in ports {
-            guard let next = fabric.neighbor(of: id, port: port) else {
+            guard let next = neighbor(of: id, port: port) else {
                 preconditionFailure("flood ways use ports that exist")
             }
             base += options.send.nanoseconds
@@ -37,8 +37,8 @@ extension SizeEngine {
 
     /// For the defect: an aggregation switch of another pod; in a graph whoever is not at the link.
     private func isLastRelay(_ news: NewsSlot, _ id: SwitchID) -> Bool {
-        guard case .clos(let topology) = fabric else {
-            let (lower, upper) = fabric.ends(of: news.link)
+        guard let topology else {
+            let (lower, upper) = ends(of: news.link)
             return id != lower.owner && id != upper.owner
         }
         let at = topology.position(of: id)

@@ -5,7 +5,7 @@ import KapokWorld
 /// News on their way: their memory, who is in scope, and how they end.
 extension SizeEngine {
     func cause(of link: LinkID) -> NewsCause {
-        guard case .clos(let topology) = fabric else {
+        guard let topology else {
             return NewsCause(kind: .graph, plane: 0, pod: 0, aggregation: 0, member: 0)
         }
         switch topology.kind(of: link) {
@@ -20,7 +20,7 @@ extension SizeEngine {
 
     /// Switches that news of a kind are for.
     func scopeSize(_ kind: NewsCause.Kind) -> Int {
-        guard case .clos(let topology) = fabric else { return fabric.switchCount }
+        guard let topology else { return fabric.switchCount }
         let shape = topology.shape
         switch kind {
         case .lower: return topology.edgesPerPlane + shape.pods + shape.coresPerAggregation
@@ -32,7 +32,7 @@ extension SizeEngine {
     /// The place of a switch among those in scope; nil for the others. Lower links: edge switches,
     /// aggregation switches by pod, cores; upper ones: aggregation switches by pod, the core.
     func scopeIndex(_ cause: NewsCause, _ id: SwitchID) -> Int? {
-        guard case .clos(let topology) = fabric else { return id.index }
+        guard let topology else { return id.index }
         let at = topology.position(of: id)
         guard at.plane == cause.plane else { return nil }
         let shape = topology.shape
@@ -52,7 +52,7 @@ extension SizeEngine {
 
     /// The switch at a place in scope.
     func scopeSwitch(_ cause: NewsCause, _ index: Int) -> SwitchID {
-        guard case .clos(let topology) = fabric else { return SwitchID(index) }
+        guard let topology else { return SwitchID(index) }
         let shape = topology.shape
         let plane = cause.plane
         let a = cause.aggregation
@@ -127,7 +127,7 @@ extension SizeEngine {
     }
 
     private mutating func takeOut(_ link: LinkID, _ state: inout LinkState) {
-        let lower = fabric.ends(of: link).lower.owner
+        let lower = ends(of: link).lower.owner
         uplinksOut[lower.index] += 1
         let uplinks = uplinkCount(of: lower)
         let left = uplinks - Int(uplinksOut[lower.index])
@@ -215,7 +215,7 @@ extension SizeEngine {
     /// cut off it learns now, and those behind it too.
     mutating func catchUp(over link: LinkID) {
         guard !standing.isEmpty else { return }
-        let (lower, upper) = fabric.ends(of: link)
+        let (lower, upper) = ends(of: link)
         let own = cause(of: link)
         var done: [Int] = []
         for slot in standing {
@@ -235,7 +235,7 @@ extension SizeEngine {
     /// Whether a switch's choice can depend on the link that the news are about: not if its own
     /// link towards it, the only one there is on shortest paths, is out of use.
     private func needs(_ news: NewsSlot, _ index: Int) -> Bool {
-        guard case .clos(let topology) = fabric else { return true }
+        guard let topology else { return true }
         let cause = news.cause
         let at = topology.position(of: scopeSwitch(cause, index))
         let way: LinkID
@@ -270,7 +270,7 @@ extension SizeEngine {
         let period = options.timers.digest.nanoseconds
         var best: UInt64?
         for port in 0..<fabric.fabricPortCount(of: id) {
-            guard let next = fabric.neighbor(of: id, port: port), links[next.link.index].isSound,
+            guard let next = neighbor(of: id, port: port), links[next.link.index].isSound,
                 let index = scopeIndex(news.cause, next.far.owner),
                 news.known[index] != NewsSlot.unknown
             else { continue }
@@ -280,7 +280,7 @@ extension SizeEngine {
             let tick = (ready + period - phase) / period * period + phase
             // The digest, the question, the answer.
             let arrival =
-                tick + 3 * options.wire.propagation(of: next.link, in: fabric).nanoseconds
+                tick + 3 * propagation(of: next.link)
                 + 3 * (options.send.nanoseconds + options.hop.nanoseconds)
                 + options.tableUpdate.nanoseconds
             best = min(best ?? .max, arrival)
@@ -341,7 +341,7 @@ extension SizeEngine {
         trace.mix(sum)
         let optimal = news.start + last - began
         var repair: UInt64 = 0
-        let (lower, upper) = fabric.ends(of: news.link)
+        let (lower, upper) = ends(of: news.link)
         let weight =
             shares.share(of: news.cause.kind) * Double(event.lossPerMillion) / 1_000_000
         for (end, port) in [lower, upper].enumerated() {

@@ -6,7 +6,9 @@ import KapokWorld
 /// and for news on their way; who stands where is computed. Healthy links cost no events.
 struct SizeEngine: ~Copyable {
     let fabric: Fabric
-    /// The arithmetic, where there is one and it is to be used.
+    /// The arithmetic, where there is one.
+    let topology: ClosTopology?
+    /// The same, where news are to travel by it.
     let clos: ClosTopology?
     let flood: FloodTree
     let schedule: FailureSchedule
@@ -53,11 +55,12 @@ struct SizeEngine: ~Copyable {
         self.options = options
         flood = FloodTree(fabric)
         hostLinks = HostLinks(fabric)
-        if case .clos(let clos) = fabric, !options.usesGeneralPath {
-            self.clos = clos
+        if case .clos(let topology) = fabric {
+            self.topology = topology
         } else {
-            clos = nil
+            topology = nil
         }
+        clos = options.usesGeneralPath ? nil : topology
         shares = TrafficShares(fabric, options.traffic)
         links = FlatArray(repeating: LinkState(), count: fabric.linkCount + hostLinks.count)
         busy = FlatArray(repeating: 0, count: fabric.switchCount)
@@ -119,6 +122,27 @@ struct SizeEngine: ~Copyable {
     /// A number that depends on the seed and these three alone, not on what happened before.
     func draw(_ a: Int, _ b: Int, _ c: UInt32) -> RandomStream {
         random.split(UInt64(a) << 34 ^ UInt64(b) << 32 ^ UInt64(c))
+    }
+
+    /// One way along a link, in nanoseconds.
+    func propagation(of link: LinkID) -> UInt64 {
+        var metres = options.wire.lowerMetres
+        if let topology, case .upper = topology.kind(of: link) {
+            metres = options.wire.upperMetres
+        }
+        return metres * WireTiming.nanosecondsPerTenMetres / 10
+    }
+
+    /// The two ends of a link, the lower tier first.
+    func ends(of link: LinkID) -> (lower: PortID, upper: PortID) {
+        if let topology { return topology.ends(of: link) }
+        return fabric.ends(of: link)
+    }
+
+    /// What stands at the far end of a port.
+    func neighbor(of id: SwitchID, port: Int) -> Neighbor? {
+        if let topology { return topology.neighbor(of: id, port: port) }
+        return fabric.neighbor(of: id, port: port)
     }
 
     /// The planner's answer to a failure: one plan for each switch in scope. Nothing else reads

@@ -107,7 +107,7 @@ extension SizeEngine {
     ) -> (from: SwitchID, to: DestinationID)? {
         let near: SwitchID
         let far: SwitchID
-        if case .clos(let topology) = fabric {
+        if let topology {
             let cause = cause(of: link)
             let shape = topology.shape
             let edge =
@@ -188,7 +188,7 @@ extension SizeEngine {
             case .drop: return .dropped(at: at)
             case .forward(let ports, let next):
                 let port = choose(ports, at: at, link)
-                guard let neighbor = fabric.neighbor(of: at, port: port) else {
+                guard let neighbor = neighbor(of: at, port: port) else {
                     return .dropped(at: at)
                 }
                 if links[neighbor.link.index].causes > 0 {
@@ -205,10 +205,10 @@ extension SizeEngine {
     private mutating func choose(_ ports: [Int], at id: SwitchID, _ link: LinkID) -> Int {
         guard ports.count > 1 else { return ports[0] }
         let wanted = ports.first { port in
-            guard let next = fabric.neighbor(of: id, port: port) else { return false }
+            guard let next = neighbor(of: id, port: port) else { return false }
             if next.link == link { return true }
-            guard case .clos(let topology) = fabric else {
-                let (lower, upper) = fabric.ends(of: link)
+            guard let topology else {
+                let (lower, upper) = ends(of: link)
                 return next.far.owner == lower.owner || next.far.owner == upper.owner
             }
             let cause = cause(of: link)
@@ -269,7 +269,7 @@ extension SizeEngine {
             next += 1
             if at == to { return true }
             for port in 0..<fabric.fabricPortCount(of: at) {
-                guard let neighbor = fabric.neighbor(of: at, port: port),
+                guard let neighbor = neighbor(of: at, port: port),
                     links[neighbor.link.index].causes == 0, !seen[neighbor.far.owner.index]
                 else { continue }
                 seen[neighbor.far.owner.index] = true
@@ -282,11 +282,11 @@ extension SizeEngine {
     /// Adds up where the traffic goes that reaches the upper ends of failed links and cannot go
     /// down: each destination's share along its detour, on top of what the links carry anyway.
     private mutating func measureDetours(_ failed: [LinkID]) {
-        guard case .clos(let topology) = fabric else { return }
+        guard let topology else { return }
         var extra: [Int: Double] = [:]
         for link in failed.prefix(ClosTopology.fibresPerTrunk) {
             let cause = cause(of: link)
-            let upper = fabric.ends(of: link).upper.owner
+            let upper = ends(of: link).upper.owner
             guard deadSwitches[upper.index] == 0 else { continue }
             let edges =
                 cause.kind == .lower
@@ -299,7 +299,7 @@ extension SizeEngine {
                 else { continue }
                 _ = walk(from: upper, to: destination, steeredTo: link)
                 for (id, used) in oracle.path {
-                    let isUp = fabric.ends(of: used).lower.owner == id
+                    let isUp = ends(of: used).lower.owner == id
                     extra[2 * used.index + (isUp ? 1 : 0), default: 0] += share
                 }
             }
