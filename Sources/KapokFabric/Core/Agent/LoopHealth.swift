@@ -12,14 +12,13 @@ struct LoopHealth: Hashable, Sendable {
     /// Ticks after which the allowance has fallen to 1/e: a quarter of a second at 1 ms.
     private static let memory: UInt64 = 256
 
-    /// Takes in one tick. A tick is late when it comes by more than half an interval, and by more
-    /// than what has lately been usual.
+    /// Takes in one tick. A quarter of an interval is the ordinary jitter of a timer; a tick is late
+    /// when it exceeds that by another quarter, and by a quarter more than what has lately been
+    /// usual.
     mutating func tick(lateness: Interval, interval: Interval) {
-        isLate = lateness > max(Interval(nanoseconds: interval.nanoseconds / 2), allowance)
-        // A quarter of an interval is the ordinary jitter of a timer.
-        let excess =
-            lateness > Interval(nanoseconds: interval.nanoseconds / 4)
-            ? lateness.nanoseconds - interval.nanoseconds / 4 : 0
+        let jitter = interval.nanoseconds / 4
+        let excess = lateness.nanoseconds > jitter ? lateness.nanoseconds - jitter : 0
+        isLate = excess > max(jitter, allowance.nanoseconds + allowance.nanoseconds / 4)
         let fallen = allowance.nanoseconds - allowance.nanoseconds / Self.memory
         let kept = fallen < Self.memory ? 0 : fallen
         allowance = Interval(

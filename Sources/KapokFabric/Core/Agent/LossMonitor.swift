@@ -34,11 +34,11 @@ struct LossMonitor: Hashable, Sendable {
     }
 
     /// Takes in the counters of the port's hardware since the last report: frames that came and
-    /// frames that were damaged. One report alone, however bad, is half a verdict.
+    /// frames that were damaged. One report alone, however bad, is no verdict; two are.
     mutating func counted(arrived: UInt64, damaged: UInt64, limitPerMillion: Int) {
         let step = Self.evidence(
             arrived: arrived, lost: damaged, limitPerMillion: limitPerMillion)
-        add(min(step, Self.verdict / 2))
+        add(min(step, Self.verdict / 10 * 6))
     }
 
     private mutating func weigh(arrived: UInt64, lost: UInt64, limitPerMillion: Int) {

@@ -155,7 +155,9 @@ struct PortSession: Sendable {
         isTrusted: Bool
     ) -> Step {
         let isSameLife = hello.incarnation == peerIncarnation
-        let gap = isSameLife ? hello.sequence - peerSequence - 1 : 0
+        let gap =
+            isSameLife && hello.sequence > peerSequence
+            ? hello.sequence - peerSequence - 1 : 0
         received += 1
         if gap > 0, isTrusted, phase != .down(.silent) {
             lost &+= gap

@@ -31,8 +31,13 @@ extension SwitchAgent {
         _ port: Int, plan: SwitchPlan, at now: Instant,
         into effects: inout EffectBuffer<AgentEffect>
     ) {
-        let verdict = ports[port].watch(
+        var verdict = ports[port].watch(
             at: now, timers: plan.timers, health: health, lastSelfEcho: lastSelfEcho)
+        if defect == .skipsEchoEvidence, verdict.asksEcho,
+            now - ports[port].lastHello >= plan.timers.hello * UInt64(plan.timers.multiplier)
+        {
+            verdict.death = .silent
+        }
         if verdict.asksEcho {
             tally.echoRequests += 1
             effects.append(.sendEchoes(port: port))
@@ -115,9 +120,14 @@ extension SwitchAgent {
     ) {
         let hello: HelloMessage
         do throws(DatagramRefusal) {
-            hello = try HelloMessage(bytes, key: ports[port].key)
+            hello =
+                defect == .skipsCodes
+                ? try HelloMessage(claimedBy: bytes)
+                : try HelloMessage(bytes, key: ports[port].key)
             guard hello.sender == ports[port].far else { throw .wrongSender(hello.sender) }
-            guard ports[port].isFresh(hello, own: identity.incarnation) else { throw .replayed }
+            guard defect == .acceptsReplays
+                || ports[port].isFresh(hello, own: identity.incarnation)
+            else { throw .replayed }
         } catch {
             if error == .badCode, seesStranger(bytes, port, plan, at: now, into: &effects) {
                 return
@@ -232,6 +242,7 @@ extension SwitchAgent {
     ) {
         switch step {
         case .nothing: return
+        case .failed(.otherEnd) where defect == .ignoresOtherEnd: return
         case .failed(let reason): fail(port, reason, at: now, into: &effects)
         case .agreed:
             note(.info, "link_up", at: now, into: &effects) {

@@ -22,7 +22,9 @@ extension SwitchAgent {
     }
 
     private func ownCondition(_ port: Int) -> LinkCondition {
-        guard ports[port].isOffered else { return .down }
+        let isOffered =
+            defect == .usesBeforeTelling ? ports[port].isInUse : ports[port].isOffered
+        guard isOffered else { return .down }
         return ports[port].isAvoided ? .drained : .up
     }
 
@@ -32,8 +34,9 @@ extension SwitchAgent {
         let piece = LinkNews(
             link: ports[port].link, origin: identity.switchID, condition: condition,
             sequence: newsSequence, epoch: plan?.epoch ?? 0)
-        guard keep(piece) else { return }
+        guard let plan, keep(piece) else { return }
         spread(piece, arrival: nil)
+        escalate(piece, plan)
         // The other end is on no way that starts here; it hears it over the link itself.
         enqueue(piece, to: port)
     }
@@ -43,7 +46,7 @@ extension SwitchAgent {
         let (replaced, isKept) = news.keep(piece)
         guard isKept else { return false }
         let change = NewsBase.mark(replaced) ^ NewsBase.mark(piece)
-        for port in ports.indices where isShared(piece.link, with: port) {
+        for port in ports.indices where isShared(piece, with: port) {
             digests[port] ^= change
         }
         return true
@@ -52,16 +55,13 @@ extension SwitchAgent {
     /// Hands a piece of news on: along the ways of its copy, and to edge switches that depend on
     /// it. Each end of a link starts its own copy, so the origin tells which copy it is.
     private mutating func spread(_ piece: LinkNews, arrival: Int?) {
-        guard let plan else { return }
+        guard let plan, arrival == nil || defect != .floodsOneHopOnly else { return }
         let flood = FloodTree(plan.fabric)
         var relays: [Int] = []
-        if flood.isInScope(piece.link, of: identity.switchID) {
-            flood.appendRelays(
-                of: piece.link, copy: flood.originCopy(of: piece.link, at: piece.origin),
-                at: identity.switchID, arrival: arrival, into: &relays)
-        }
+        flood.appendRelays(
+            of: piece.link, copy: flood.originCopy(of: piece.link, at: piece.origin),
+            at: identity.switchID, arrival: arrival, into: &relays)
         for port in relays where port != arrival { enqueue(piece, to: port) }
-        escalate(piece, plan)
     }
 
     private mutating func enqueue(_ piece: LinkNews, to port: Int) {
@@ -113,7 +113,8 @@ extension SwitchAgent {
             guard message.incarnation == ports[port].peerIncarnation,
                 message.receiverIncarnation == identity.incarnation
             else { throw .wrongIncarnation }
-            guard message.hopSequence > ports[port].peerHopSequence else { throw .replayed }
+            guard defect == .acceptsReplays || message.hopSequence > ports[port].peerHopSequence
+            else { throw .replayed }
         } catch { return refuse("news", error, port, at: now, into: &effects) }
         ports[port].peerHopSequence = message.hopSequence
         tally.newsReceived += 1
@@ -123,7 +124,9 @@ extension SwitchAgent {
                     "\($0.describe(port)): news of \(piece.link) from \(piece.origin) refused"
                 }
             } else {
-                take(piece, from: port, isSummary: message.isSummary, at: now, into: &effects)
+                take(
+                    piece, from: port, isSummary: message.isSummary, plan, at: now,
+                    into: &effects)
             }
         }
     }
@@ -137,15 +140,23 @@ extension SwitchAgent {
         }
         guard piece.epoch <= newestEpoch else { return "news_epoch_unknown" }
         guard piece.sequence < .max - 1 else { return "news_bad_sequence" }
-        let isForMe =
-            FloodTree(plan.fabric).isInScope(piece.link, of: identity.switchID)
-            || isEscalated(piece.link, by: port, plan)
-        return isForMe ? nil : "news_out_of_scope"
+        if isForMe(piece.link, plan) || isEscalated(piece.link, by: port, plan) { return nil }
+        // Some ways lead through switches that need not know themselves.
+        let flood = FloodTree(plan.fabric)
+        var relays: [Int] = []
+        flood.appendRelays(
+            of: piece.link, copy: flood.originCopy(of: piece.link, at: piece.origin),
+            at: identity.switchID, arrival: port, into: &relays)
+        return relays.isEmpty ? "news_out_of_scope" : nil
+    }
+
+    private func isForMe(_ link: LinkID, _ plan: SwitchPlan) -> Bool {
+        FloodTree(plan.fabric).isInScope(link, of: identity.switchID)
     }
 
     private mutating func take(
-        _ piece: LinkNews, from port: Int, isSummary: Bool, at now: Instant,
-        into effects: inout EffectBuffer<AgentEffect>
+        _ piece: LinkNews, from port: Int, isSummary: Bool, _ plan: SwitchPlan,
+        at now: Instant, into effects: inout EffectBuffer<AgentEffect>
     ) {
         let known = news.newest(of: piece.link, from: piece.origin)
         if piece.origin == identity.switchID {
@@ -162,6 +173,9 @@ extension SwitchAgent {
                 "no room for news of \(piece.link)"
             }
         }
+        spread(piece, arrival: port)
+        // What is only passed on is kept to know it again.
+        guard isForMe(piece.link, plan) || isEscalated(piece.link, by: port, plan) else { return }
         let before = known?.condition ?? .up
         if before != piece.condition {
             note(.info, "news_heard_\(piece.condition)", at: now, into: &effects) {
@@ -169,7 +183,7 @@ extension SwitchAgent {
             }
         }
         apply(piece.link)
-        spread(piece, arrival: port)
+        escalate(piece, plan)
     }
 
     /// News of an earlier life of this very switch that others still have: the present replaces it.
@@ -198,16 +212,22 @@ extension SwitchAgent {
 
     // MARK: Agreement between neighbours
 
-    /// Whether both this switch and its neighbour at a port should know news of a link.
-    func isShared(_ link: LinkID, with port: Int) -> Bool {
+    /// Whether both this switch and its neighbour at a port should know a piece of news. What the
+    /// other end of its own link tells, an end hears in hellos, and need not hear again.
+    func isShared(_ piece: LinkNews, with port: Int) -> Bool {
         guard let plan else { return false }
         let flood = FloodTree(plan.fabric)
         let far = ports[port].far.owner
-        if flood.isInScope(link, of: identity.switchID), flood.isInScope(link, of: far) {
-            return true
+        let (lower, upper) = plan.fabric.ends(of: piece.link)
+        for side in [identity.switchID, far]
+        where side != piece.origin && (side == lower.owner || side == upper.owner) {
+            return false
         }
-        if isEscalated(link, by: port, plan) { return true }
-        return escalated.contains(link) && plan.fabric.tier(of: far) == .edge
+        let isForBoth =
+            flood.isInScope(piece.link, of: identity.switchID)
+            && flood.isInScope(piece.link, of: far)
+        return isForBoth || isEscalated(piece.link, by: port, plan)
+            || (escalated.contains(piece.link) && plan.fabric.tier(of: far) == .edge)
     }
 
     /// Compares the neighbour's digest with the own one. A difference that lasts for a digest
@@ -218,7 +238,7 @@ extension SwitchAgent {
         into effects: inout EffectBuffer<AgentEffect>
     ) {
         guard ports[port].phase == .up, ports[port].peerHearsMe,
-            ports[port].peerDigest != digests[port]
+            ports[port].peerDigest != digests[port], defect != .skipsAntiEntropy
         else {
             ports[port].mismatchSince = nil
             return
@@ -237,7 +257,7 @@ extension SwitchAgent {
         let all = news.all
         var at = min(ports[port].summaryCursor, all.count)
         while at < all.count, pieces.count < limit {
-            if all[at].condition != .up, isShared(all[at].link, with: port) {
+            if all[at].condition != .up, isShared(all[at], with: port) {
                 pieces.append(all[at])
             }
             at += 1

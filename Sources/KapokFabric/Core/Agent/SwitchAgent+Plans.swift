@@ -65,7 +65,7 @@ extension SwitchAgent {
         _ epoch: UInt64, at now: Instant, into effects: inout EffectBuffer<AgentEffect>
     ) {
         if plan?.epoch == epoch { return effects.append(.answer(epoch: epoch, .active)) }
-        guard let next = stored, next.epoch == epoch else {
+        guard let kept = stored, kept.epoch == epoch else {
             note(.warning, "activate_unknown_epoch", at: now, into: &effects) {
                 "asked to use plan \(epoch); in force is \($0.plan?.epoch ?? 0), stored "
                     + "\($0.stored?.epoch ?? 0)"
@@ -74,6 +74,11 @@ extension SwitchAgent {
                 .answer(epoch: epoch, .refused("no plan of epoch \(epoch) is stored")))
         }
         let isFirst = plan == nil
+        var next = kept
+        if defect == .skipsHoldDown {
+            next.timers.holdDown = .zero
+            next.timers.longestHoldDown = .zero
+        }
         plan = next
         planHash = storedHash
         stored = nil
@@ -151,7 +156,7 @@ extension SwitchAgent {
         causes = []
         digests = Array(repeating: 0, count: ports.count)
         for piece in news.all {
-            for port in ports.indices where isShared(piece.link, with: port) {
+            for port in ports.indices where isShared(piece, with: port) {
                 digests[port] ^= NewsBase.mark(piece)
             }
         }

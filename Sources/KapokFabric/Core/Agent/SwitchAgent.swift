@@ -31,6 +31,8 @@ public struct SwitchAgent: StateMachine, Sendable {
     public let identity: AgentIdentity
     let keys: FabricKeys
     let planner: PlannerKey
+    /// A mistake put in on purpose; nil outside of tests.
+    public var defect: AgentDefect?
 
     // Plans
     var initialPlan: [UInt8]?
