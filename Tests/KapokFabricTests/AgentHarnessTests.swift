@@ -8,7 +8,7 @@ import Testing
 struct AgentNet {
     enum Happening {
         case tick(Int)
-        case arrival(link: LinkID, to: Int, port: Int, bytes: [UInt8])
+        case arrival(to: Int, port: Int, bytes: [UInt8])
         case echo(to: Int, port: Int)
         case selfEcho(to: Int)
         case wake(Int)
@@ -48,6 +48,8 @@ struct AgentNet {
     var entries: [Entry] = []
     /// Directions that carry nothing, by the sending end.
     var cut: Set<PortID> = []
+    /// Cables that are not where the plan has them: from each of these ends to another port.
+    var moved: [PortID: PortID] = [:]
     /// Losses of a million, by the sending end.
     var lossPerMillion: [PortID: UInt64] = [:]
     /// Sees every datagram that is sent; what it returns is sent instead.
@@ -139,7 +141,7 @@ struct AgentNet {
     private mutating func carryOut(_ what: Happening) {
         switch what {
         case .tick(let index), .wake(let index): loop(index)
-        case .arrival(_, let to, let port, let bytes):
+        case .arrival(let to, let port, let bytes):
             kernel(to) { .received(bytes: bytes, port: port, arrival: $0) }
         case .echo(let to, let port): kernel(to) { .echoReply(port: port, arrival: $0) }
         case .selfEcho(let to): kernel(to) { .selfEchoReply(arrival: $0) }
@@ -189,7 +191,7 @@ struct AgentNet {
             let end = PortID(SwitchID(index), port)
             schedule(.selfEcho(to: index), at: now + .microseconds(2))
             guard let next = fabric.neighbor(of: end.owner, port: port), !cut.contains(end),
-                !cut.contains(next.far)
+                !cut.contains(next.far), moved[end] == nil
             else { return }
             let far = hosts[next.far.owner.index]
             guard !far.isDead else { return }
@@ -206,10 +208,11 @@ struct AgentNet {
     mutating func send(_ bytes: [UInt8], from end: PortID) {
         guard let next = fabric.neighbor(of: end.owner, port: end.port), !cut.contains(end)
         else { return }
+        let far = moved[end] ?? next.far
         if let loss = lossPerMillion[end], random.chance(loss, in: 1_000_000) { return }
         schedule(
             .arrival(
-                link: next.link, to: next.far.owner.index, port: next.far.port, bytes: bytes),
+                to: far.owner.index, port: far.port, bytes: bytes),
             at: now + Self.delay)
     }
 
@@ -218,6 +221,9 @@ struct AgentNet {
     func port(_ index: Int, _ port: Int = 0) -> PortSnapshot {
         hosts[index].agent.snapshot(at: now).ports[port]
     }
+
+    /// The whole state of an agent, as far as anybody outside can tell.
+    func state(_ index: Int) -> AgentSnapshot { hosts[index].agent.snapshot(at: now) }
 
     func counter(_ index: Int, _ name: String) -> UInt64 {
         hosts[index].agent.counters[name] ?? 0

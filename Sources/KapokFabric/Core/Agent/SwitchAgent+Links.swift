@@ -125,8 +125,9 @@ extension SwitchAgent {
                 ? try HelloMessage(claimedBy: bytes)
                 : try HelloMessage(bytes, key: ports[port].key)
             guard hello.sender == ports[port].far else { throw .wrongSender(hello.sender) }
-            guard defect == .acceptsReplays
-                || ports[port].isFresh(hello, own: identity.incarnation)
+            guard
+                defect == .acceptsReplays
+                    || ports[port].isFresh(hello, own: identity.incarnation)
             else { throw .replayed }
         } catch {
             if error == .badCode, seesStranger(bytes, port, plan, at: now, into: &effects) {
