@@ -172,6 +172,9 @@ public struct CapacityTally: Sendable {
                     milliseconds: Double(upper) / 1e6, delivered: min(1, delivered / total),
                     optimal: min(1, optimal / total)))
         }
+        // Sums of parts need not be the whole to the last digit.
+        points[points.count - 1].delivered = 1
+        points[points.count - 1].optimal = 1
         return points
     }
 }

@@ -232,38 +232,47 @@ extension SizeEngine {
         for slot in done { release(slot) }
     }
 
-    /// Whether a switch's choice can depend on the link that the news are about: not if its own
-    /// link towards it, the only one there is on shortest paths, is out of use.
+    /// Whether a switch's choice can depend on the link that the news are about: not if nothing is
+    /// left of its shortest paths towards it.
     private func needs(_ news: NewsSlot, _ index: Int) -> Bool {
         guard let topology else { return true }
         let cause = news.cause
         let at = topology.position(of: scopeSwitch(cause, index))
-        let way: LinkID
         switch (cause.kind, at.tier) {
         case (.lower, .edge):
-            way = topology.lowerLink(
+            let way = topology.lowerLink(
                 plane: at.plane, pod: at.pod, edge: at.group, aggregation: cause.aggregation)
-        case (.lower, .core):
-            way = topology.upperLink(
-                plane: at.plane, pod: cause.pod, aggregation: at.group, core: at.member)
+            return way == news.link
+                || (isUsable(way)
+                    && (at.pod == cause.pod || reaches(cause, from: at.pod, topology)))
         case (.lower, .aggregation):
-            if at.pod == cause.pod { return true }
-            // Any of its cores may do.
-            return (0..<topology.shape.coresPerAggregation).contains { core in
-                [at.pod, cause.pod].allSatisfy {
-                    links[
-                        topology.upperLink(
-                            plane: at.plane, pod: $0, aggregation: at.group, core: core
-                        ).index
-                    ].told == .up
-                }
-            }
+            return at.pod == cause.pod || reaches(cause, from: at.pod, topology)
+        case (.lower, .core):
+            return isUsable(
+                topology.upperLink(
+                    plane: at.plane, pod: cause.pod, aggregation: at.group, core: at.member))
         case (.upper, .aggregation):
-            way = topology.upperLink(
+            let way = topology.upperLink(
                 plane: at.plane, pod: at.pod, aggregation: at.group, core: cause.member)
+            return way == news.link || isUsable(way)
         case (.upper, _), (.graph, _): return true
         }
-        return way == news.link || links[way.index].told == .up
+    }
+
+    /// Whether a link can be used, and nobody was told otherwise.
+    private func isUsable(_ link: LinkID) -> Bool {
+        links[link.index].causes == 0 && links[link.index].told == .up
+    }
+
+    /// Whether a core leads from an aggregation switch of `pod` to that of the lower link.
+    private func reaches(_ cause: NewsCause, from pod: Int, _ topology: ClosTopology) -> Bool {
+        (0..<topology.shape.coresPerAggregation).contains { core in
+            [pod, cause.pod].allSatisfy {
+                isUsable(
+                    topology.upperLink(
+                        plane: cause.plane, pod: $0, aggregation: cause.aggregation, core: core))
+            }
+        }
     }
 
     private func askNeighbors(of id: SwitchID, _ news: NewsSlot) -> UInt32? {
@@ -339,6 +348,7 @@ extension SizeEngine {
             sum &+= UInt64(news.known[index]) &* UInt64(truncatingIfNeeded: index | 1)
         }
         trace.mix(sum)
+        outcomes[news.failure].checksum &+= sum
         let optimal = news.start + last - began
         var repair: UInt64 = 0
         let (lower, upper) = ends(of: news.link)

@@ -141,6 +141,8 @@ struct FailureOutcome: BitwiseCopyable {
     var optimal: UInt64 = 0
     /// Link loads times milliseconds that were lost.
     var lost = 0.0
+    /// Over when each switch had the news in force, by switch: for comparisons of runs.
+    var checksum: UInt64 = 0
     /// Ends that have yet to notice.
     var pendingDetections = 0
     /// News about it were told, or hosts were cut off: it counts.
