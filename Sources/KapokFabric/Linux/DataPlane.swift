@@ -159,10 +159,27 @@ final class DataPlane {
             kernel.apply(tables?.continueUpdate(classes: 64) ?? [])
         }
         kernel.flush(limit: 24)
-        if kernel.isSettled, kernel.mustCompare, tables?.hasDeferredWork != true {
-            try? kernel.compare(trees: layout.trees)
+        if kernel.isSettled, tables?.hasDeferredWork != true { compareAgain() }
+        return !kernel.isSettled || tables?.hasDeferredWork == true
+    }
+
+    private var nextComparison = Instant.zero
+    private var comparisonDelay = Interval.milliseconds(10)
+    private static let longestComparisonDelay = Interval.seconds(10)
+
+    /// After a refusal, looks what the kernel holds: at once the first time, then less and less
+    /// often, as a kernel that refuses the same thing again must not keep the agent busy.
+    private func compareAgain() {
+        guard kernel.mustCompare else { return }
+        let now = MonotonicClock.now()
+        guard now >= nextComparison else { return }
+        if now > nextComparison + Self.longestComparisonDelay {
+            comparisonDelay = .milliseconds(10)
         }
-        return !kernel.isSettled || kernel.mustCompare || tables?.hasDeferredWork == true
+        nextComparison = now + comparisonDelay
+        comparisonDelay = min(
+            Self.longestComparisonDelay, Interval(nanoseconds: comparisonDelay.nanoseconds * 2))
+        try? kernel.compare(trees: layout.trees)
     }
 
     /// Does all that is left, at a start, before anybody waits for hellos.

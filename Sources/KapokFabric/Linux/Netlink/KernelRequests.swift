@@ -79,7 +79,8 @@ enum KernelRequests {
         _ id: UInt32, sequence: UInt32, to batch: inout NetlinkBatch
     ) {
         batch.begin(type: Int(RTM_DELNEXTHOP), flags: 0, sequence: sequence)
-        nextHopHeader(family: AF_UNSPEC, flags: 0, to: &batch)
+        // The kernel wants nothing in the header of a removal.
+        batch.put(UInt64(0))
         batch.attribute(Int(NHA_ID), id)
         batch.end()
     }
