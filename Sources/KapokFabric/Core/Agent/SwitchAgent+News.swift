@@ -212,17 +212,13 @@ extension SwitchAgent {
 
     // MARK: Agreement between neighbours
 
-    /// Whether both this switch and its neighbour at a port should know a piece of news. What the
-    /// other end of its own link tells, an end hears in hellos, and need not hear again.
+    /// Whether both this switch and its neighbour at a port should know a piece of news. That an
+    /// end of the link hears of it in hellos is no exception: it may be the only one that can set
+    /// a neighbour right about what the other end told.
     func isShared(_ piece: LinkNews, with port: Int) -> Bool {
         guard let plan else { return false }
         let flood = FloodTree(plan.fabric)
         let far = ports[port].far.owner
-        let (lower, upper) = plan.fabric.ends(of: piece.link)
-        for side in [identity.switchID, far]
-        where side != piece.origin && (side == lower.owner || side == upper.owner) {
-            return false
-        }
         let isForBoth =
             flood.isInScope(piece.link, of: identity.switchID)
             && flood.isInScope(piece.link, of: far)
