@@ -1,6 +1,6 @@
-/// How the fibres of a trunk cross, so that each transmitter meets a receiver (TIA-568.3, methods A,
-/// B and C), here for connectors of 16 fibres: eight duplex ports each. A trunk of 16 links has two
-/// such connectors.
+/// How the fibres of a trunk cross, so that each transmitter meets a receiver (TIA-568.3, methods
+/// A, B and C), here for connectors of 16 fibres: eight duplex ports each. A trunk of 16 links has
+/// two such connectors.
 public enum PolarityMethod: String, Hashable, Sendable, CaseIterable {
     /// A straight trunk; the patch cords of one end do not cross.
     case a = "A"

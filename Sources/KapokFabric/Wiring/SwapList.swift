@@ -29,8 +29,8 @@ public enum SwapStep: Hashable, Sendable {
 /// **The cost model.** A cable has two ends, a port takes one end. Pulling an end out of its port
 /// and plugging it into another counts 1, however often it is held in between; so taking a cable
 /// away counts 2, moving it with both ends counts 2, and laying a new one counts 2. Cables are
-/// interchangeable (lengths are not looked at), and new ones are at hand. Only what must be right at
-/// the end counts: every planned link is there and no other cable.
+/// interchangeable (lengths are not looked at), and new ones are at hand. Only what must be right
+/// at the end counts: every planned link is there and no other cable.
 ///
 /// **Why it is least.** In any way of doing it each cable m that is there ends as some planned link
 /// l, or is taken away; each planned link is made by one cable that was there, or by a new one. A
@@ -42,13 +42,14 @@ public enum SwapStep: Hashable, Sendable {
 ///
 /// and this is reached, since ports are free once all ends that leave them are out. The number of
 /// pairs is at most min(cables, links), and any set of pairs can be completed to that many without
-/// making the sum of o smaller. So both terms are best at once when the sum of o is: draw cables and
-/// links as edges between ports. Every port has at most one of each kind, so the drawing falls apart
-/// into single edges that are both cable and link (o = 2, they stay), and into paths and rings whose
-/// kinds alternate. There o(m, l) = 1 for neighbours and 0 otherwise, and pairs of neighbours are a
-/// matching along the path: at most half of its edges, rounded down, which pairing them off from one
-/// end reaches; a ring can be paired off all around. (A ring of two edges would be the same cable
-/// and link.) What is left over at the odd ends is paired across paths with o = 0.
+/// making the sum of o smaller. So both terms are best at once when the sum of o is: draw cables
+/// and links as edges between ports. Every port has at most one of each kind, so the drawing falls
+/// apart into single edges that are both cable and link (o = 2, they stay), and into paths and
+/// rings whose kinds alternate. There o(m, l) = 1 for neighbours and 0 otherwise, and pairs of
+/// neighbours are a matching along the path: at most half of its edges, rounded down, which pairing
+/// them off from one end reaches; a ring can be paired off all around. (A ring of two edges would
+/// be the same cable and link.) What is left over at the odd ends is paired across paths with o =
+/// 0.
 ///
 /// The tests hold this against a search over all assignments and over all sequences of moves.
 struct SwapList {

@@ -77,8 +77,9 @@ public struct FireflyReport: Hashable, Sendable {
 }
 
 /// Brings every link of a plan from dusty to in service with simulated optics and faults drawn from
-/// a seed. A mix-up of two cords is drawn, found and mended on one of its two links. Each link's faults depend on the seed and its number alone, so that runs with and
-/// without reflectors meet the same ones.
+/// a seed. A mix-up of two cords is drawn, found and mended on one of its two links. Each link's
+/// faults depend on the seed and its number alone, so that runs with and without reflectors meet
+/// the same ones.
 public struct FireflyRun: Sendable {
     private let plan: WiringPlan
     private let faults: InstallationFaults

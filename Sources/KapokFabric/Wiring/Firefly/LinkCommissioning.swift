@@ -189,6 +189,8 @@ public struct LinkCommissioning: StateMachine, Sendable {
 
     public init(_ expectation: Expectation) { self.expectation = expectation }
 
+    /// Takes in what happened. Events that do not fit the stage (late, early, repeated) change
+    /// nothing.
     public mutating func handle(
         _ event: Event, at now: Instant, into effects: inout EffectBuffer<Effect>
     ) {

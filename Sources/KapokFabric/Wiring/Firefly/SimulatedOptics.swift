@@ -2,17 +2,17 @@ import Glibc
 import KapokWorld
 
 /// Simulated light: what ports would read on one link with given faults. A model, not a
-/// measurement.
+/// measurement. Its figures:
 ///
-/// | figure | value | from |
-/// |---|---|---|
-/// | loss of a mated connector | 0.35 dB typical | TIA-568.3 allows 0.75 dB |
-/// | loss of fibre | 3.0 dB/km OM4 at 850 nm, 0.4 dB/km single-mode at 1310 nm | TIA-568.3 |
-/// | error rate at the end of the budget | 2.4e-4 before correction | IEEE 802.3bs, RS(544,514) |
-/// | error rate with m dB left | erfc(Q/sqrt 2)/2, Q = 3.49 * 10^(m/10) | receiver limited by thermal noise |
-/// | budget of a transceiver | 6 dB, FR 8 dB, LR 14 dB | our assumption: above what standards guarantee for the channel, so that light can pass it twice |
-/// | reflector plug | 0.5 dB, and a code of two echoes that names its port | our assumption |
-/// | round trip | 4.9 ns/m each way, jitter up to 50 ps | fibre; our assumption |
+/// - A mated connector loses 0.35 dB, a common value (TIA-568.3 allows 0.75 dB).
+/// - Fibre loses 3.0 dB/km (OM4 at 850 nm) or 0.4 dB/km (single-mode at 1310 nm): TIA-568.3.
+/// - At the end of the budget 2.4e-4 of the bits are wrong before correction, which RS(544,514)
+///   just repairs (IEEE 802.3bs). With m dB left it is erfc(Q / sqrt 2) / 2 with
+///   Q = 3.49 * 10^(m/10): a receiver limited by thermal noise.
+/// - A transceiver has a budget of 6 dB, FR 8 dB, LR 14 dB. Our assumption: above what standards
+///   guarantee for the channel, so that light can pass it twice.
+/// - A reflector plug loses 0.5 dB, and two echoes in it name its port. Our assumption.
+/// - Light takes 4.9 ns/m each way; the jitter of up to 50 ps is our assumption.
 struct SimulatedOptics {
     /// The state of one end.
     struct EndState {
