@@ -50,6 +50,9 @@ struct FabricWireVerify {
         list("cables to devices outside the plan", found.unknown.map(\.description))
         list("missing links", found.missing.map(\.description))
         list(
+            "shared risks of which every link is missing: look at the trunks first",
+            found.wholeTrunks.map { "risk-\($0.index)" })
+        list(
             "rows that contradict others",
             found.contradictions.map { "line \($0.line): \($0.local) sees \($0.peer)" })
         list(
@@ -113,6 +116,7 @@ private struct VerificationDocument: Encodable {
     var replugs: Int
     var steps: [Step]
     var unknown: [Pair]
+    var wholeTrunks: [Int]
     var wrong: [Pair]
 
     init(_ found: WiringVerification) {
@@ -126,6 +130,7 @@ private struct VerificationDocument: Encodable {
         replugs = found.replugs
         steps = found.steps.map(Step.init)
         unknown = found.unknown.map(Pair.init)
+        wholeTrunks = found.wholeTrunks.map(\.index)
         wrong = found.wrong.map(Pair.init)
     }
 }

@@ -182,6 +182,27 @@ struct WiringDocumentTests {
         }
     }
 
+    @Test("what is too large is refused before it is built")
+    func bounds() throws {
+        let hosts = (0..<40).map { "l\($0) [hostports=65536]" }.joined(separator: "\n")
+        let star = (0..<4_097).map { "hub -- x\($0)" }.joined(separator: "\n")
+        let deep = String(repeating: "{", count: 40)
+        for (text, word) in [
+            ("graph{\(hosts)}", "host ports"), ("graph{\(star)}", "more than 4096 links"),
+            ("graph{\(deep)", "nested"),
+            (
+                "graph{a[\(String(repeating: "x", count: 5_000))=1]}",
+                "more than 4096 bytes"
+            ),
+        ] {
+            #expect {
+                try WiringDocument.graph(fromDOT: Array(text.utf8))
+            } throws: { error in
+                (error as? WiringDocument.Refusal)?.reason.contains(word) == true
+            }
+        }
+    }
+
     @Test("NetBox cables become links with their attributes; power cables are passed over")
     func netBox() throws {
         let text = """

@@ -319,6 +319,20 @@ struct WiringSwapTests {
         }
     }
 
+    @Test("a trunk that went missing as a whole is named")
+    func wholeTrunk() throws {
+        let fabric = try TopologyName("fattree:8").fabric
+        let lost = TrunkID(3)
+        let kept = zip(Self.planned(fabric), 0...).filter {
+            fabric.trunk(of: LinkID($0.1)) != lost && $0.1 != 0
+        }.map(\.0)
+        let found = WiringVerification(
+            Self.report(kept), against: fabric, topologyName: "fattree:8")
+        #expect(found.wholeTrunks == [lost])
+        #expect(found.missing.count == fabric.linkCount - kept.count)
+        #expect(found.replugs == 2 * found.missing.count)
+    }
+
     @Test("unknown devices, one-sided and contradicting reports are told apart")
     func strange() throws {
         let fabric = try TopologyName("leafspine:2,2,2").fabric

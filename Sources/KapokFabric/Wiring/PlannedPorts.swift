@@ -70,6 +70,9 @@ struct PlannedPorts: Sendable {
         port >= switchPortCount || Int(peers[port]) >= switchPortCount
     }
 
+    /// The number of a port of a switch.
+    func number(of port: PortID) -> Int { Int(firstPorts[port.owner.index]) + port.port }
+
     /// The switch of a name.
     func switchNamed(_ name: String) -> SwitchID? {
         if case .clos = fabric { return fabric.switchNamed(name) }
@@ -86,9 +89,11 @@ struct PlannedPorts: Sendable {
             } else {
                 port = portNumbers[id.index][end.port]
             }
-            guard let port, (0..<count).contains(port) else { return nil }
-            let number = Int(firstPorts[id.index]) + port
-            return self.end(number) == end ? number : nil
+            // Only one spelling counts: swp1, not swp01.
+            guard let port, (0..<count).contains(port),
+                !portNumbers.isEmpty || end.port == "swp\(port + 1)"
+            else { return nil }
+            return Int(firstPorts[id.index]) + port
         }
         return serverPort(end)
     }

@@ -58,6 +58,7 @@ extension WiringList {
                 hostPorts[index] = max(hostPorts[index], count)
             }
         }
+        try checkSizes(switches, links, hostPorts)
         var isDestination = switches.map { roles[$0] == .switching(.edge) || hostPorts[$0] > 0 }
         if !isDestination.contains(true) { isDestination = switches.map { _ in true } }
         let made = zip(switches, isDestination).map { index, byRule in
@@ -76,6 +77,34 @@ extension WiringList {
         }
         do { return try GraphTopology(nodes: made, edges: edges) } catch {
             throw WiringDocument.Refusal(line: 0, reason: error.description)
+        }
+    }
+
+    /// The most links between switches at one of them, and host ports in all.
+    private static let maximumPorts = 4_096
+    private static let maximumHostPorts = 1 << 21
+
+    private func checkSizes(_ switches: [Int], _ links: [Edge], _ hostPorts: [Int])
+        throws(WiringDocument.Refusal)
+    {
+        let hosts = switches.reduce(0) { $0 + hostPorts[$1] }
+        guard hosts <= Self.maximumHostPorts else {
+            throw WiringDocument.Refusal(
+                line: 0,
+                reason: "\(hosts) host ports; the most are \(Self.maximumHostPorts): use a named "
+                    + "topology")
+        }
+        var counts = [Int](repeating: 0, count: nodes.count)
+        for link in links {
+            for end in [link.from, link.to] {
+                counts[end] += 1
+                guard counts[end] <= Self.maximumPorts else {
+                    throw WiringDocument.Refusal(
+                        line: link.line,
+                        reason: "more than \(Self.maximumPorts) links to other switches at "
+                            + "\(nodes[end].name)")
+                }
+            }
         }
     }
 

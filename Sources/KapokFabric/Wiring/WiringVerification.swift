@@ -30,6 +30,9 @@ public struct WiringVerification: Sendable {
     public private(set) var unknown: [Pair] = []
     /// Planned links that were not seen.
     public private(set) var missing: [Pair] = []
+    /// Shared risks of two or more links of which none was seen as planned: a trunk that was not
+    /// laid, or whose connector is in the wrong place.
+    public private(set) var wholeTrunks: [TrunkID] = []
     /// Rows that contradict others.
     public private(set) var contradictions: [SeenReport.Row] = []
     /// Rows that were passed over: at host ports, and between devices outside the plan.
@@ -71,10 +74,28 @@ public struct WiringVerification: Sendable {
             planned.append((port, Int(far)))
             missing.append(Pair(plan.end(port), plan.end(Int(far))))
         }
+        wholeTrunks = Self.wholeTrunks(fabric) {
+            Int(ports.peers[plan.number(of: $0)]) == plan.number(of: $1)
+        }
         let list = SwapList(seen: seen, planned: planned, portCount: ports.peers.count) {
             $0 >= plan.count
         }
         steps = list.steps.map { $0.named { ports.end($0) } }
+    }
+
+    private static func wholeTrunks(_ fabric: Fabric, isThere: (PortID, PortID) -> Bool)
+        -> [TrunkID]
+    {
+        var links = [Int32](repeating: 0, count: fabric.trunkCount)
+        var missing = links
+        for index in 0..<fabric.linkCount {
+            let (lower, upper) = fabric.ends(of: LinkID(index))
+            let trunk = fabric.trunk(of: LinkID(index)).index
+            links[trunk] += 1
+            if !isThere(lower, upper) { missing[trunk] += 1 }
+        }
+        return links.indices.filter { links[$0] > 1 && missing[$0] == links[$0] }
+            .map { TrunkID($0) }
     }
 }
 
