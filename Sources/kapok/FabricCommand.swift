@@ -9,7 +9,8 @@ struct FabricCommand: AsyncParsableCommand {
         abstract: "Wire, plan, prove, simulate and run a network that repairs itself.",
         subcommands: [
             FabricAgentCommand.self, FabricLabCommand.self, FabricWireCommand.self,
-            FabricSimulateCommand.self,
+            FabricSimulateCommand.self, FabricPlanCommand.self, FabricDiffCommand.self,
+            FabricExplainCommand.self, FabricBorderCommand.self,
         ])
 }
 

@@ -10,6 +10,8 @@ public enum PlanVerdict: Hashable, Sendable {
     case passed(cases: Int, scope: String)
     /// A fault: the plan is not activated.
     case failed(PlanCounterexample)
+    /// The check did not come to an end, or cannot look at this: the plan is not activated either.
+    case undecided(String)
 }
 
 /// A state of the fabric in which a plan fails, and a packet that shows it.

@@ -5,8 +5,8 @@
 /// drained links only take ways out. A switch with the one plan among switches with the other is
 /// like one that has not yet heard of a failure, and no such state has a loop. In a wiring as it
 /// is, distances and trees are computed around missing links: there two plans with different
-/// missing links or extra trees can point at one another, and only a check of the mixture shows whether
-/// they do.
+/// missing links or extra trees can point at one another, and only a check of the mixture shows
+/// whether they do.
 public enum PlanRelation: Hashable, Sendable {
     /// Any mixture is safe, by the argument above.
     case safe

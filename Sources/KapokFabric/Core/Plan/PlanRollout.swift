@@ -181,6 +181,7 @@ public struct PlanRollout: StateMachine, Sendable {
         guard phase == .checking else { return }
         switch verdict {
         case .failed(let example): finish(.unsound(example), into: &effects)
+        case .undecided(let why): finish(.abandoned("not proven: \(why)"), into: &effects)
         case .passed(let cases, let scope):
             record.isChecked = true
             phase = .storing

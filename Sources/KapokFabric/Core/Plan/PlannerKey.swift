@@ -13,6 +13,22 @@ public struct PlannerKey: Hashable, Sendable, CustomStringConvertible {
         self.bytes = bytes
     }
 
+    /// A key written as 64 hexadecimal digits.
+    public init?(hexadecimal text: String) {
+        guard let bytes = Self.bytes(hexadecimal: text) else { return nil }
+        self.init(bytes)
+    }
+
+    /// The bytes of a key.
+    public static let byteCount = 32
+
+    /// 32 bytes written as 64 hexadecimal digits; nil for anything else.
+    public static func bytes(hexadecimal text: String) -> [UInt8]? {
+        let digits = text.utf8.compactMap { Character(UnicodeScalar($0)).hexDigitValue }
+        guard text.utf8.count == 2 * byteCount, digits.count == 2 * byteCount else { return nil }
+        return (0..<byteCount).map { UInt8(digits[2 * $0] << 4 | digits[2 * $0 + 1]) }
+    }
+
     fileprivate init(of key: Curve25519.Signing.PublicKey) { bytes = Array(key.rawRepresentation) }
 
     /// Whether `signature` (64 bytes) is this key's over `message`.

@@ -60,8 +60,9 @@ public struct AgentTimers: Hashable, Sendable {
     public var hello: Interval = .milliseconds(1)
     /// Hellos that may be missing before a link counts as dead.
     public var multiplier = 3
-    /// Between two comparisons of what neighbours know.
-    public var digest: Interval = .milliseconds(100)
+    /// How long two neighbours' digests may differ before one sends all that both should know;
+    /// twice that (a neighbour's neighbour) and the flood itself fit into 100 ms.
+    public var digest: Interval = .milliseconds(40)
     /// How long a link must be sound before it is used again; doubles with each failure.
     public var holdDown: Interval = .seconds(3)
     /// The longest hold-down.
