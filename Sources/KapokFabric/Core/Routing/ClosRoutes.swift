@@ -2,13 +2,17 @@
 ///
 /// **Rank 0** is valley-free: up to any aggregation switch and core, down the only way there is.
 ///
-/// **Trees.** Tree t of a destination enters its edge switch through aggregation switch
-/// `a(t) = (edge + t) mod A`: everyone goes to "plane" a(t) and down. Who stands in another plane
-/// changes it through an edge switch: an aggregation switch by one step down and one up, a core
-/// through another pod. When t runs past A, every second round is *far*: there the aggregation
-/// switches of the destination's own pod change plane through another pod instead of a sibling,
-/// which helps where a switch has one sibling only. All choices are offsets from the destination's
-/// own coordinates, so that load spreads and all destinations are alike.
+/// **Trees.** Tree t of a destination enters its edge switch through one aggregation switch, its
+/// *plane*, and comes down to the destination's pod by one core of that plane. The planes of trees
+/// in a row are far apart, so that no trunk carries two of them where that can be helped. Who
+/// stands in another plane changes it through an edge switch: in the destination's pod through a
+/// sibling, elsewhere in the own pod, a core through another pod. When t runs past the planes,
+/// every second round is *far*: then planes are changed in one other pod only, which helps where
+/// a switch has one sibling only. A core of the tree's plane that is not its core turns back
+/// through that other pod without leaving the plane.
+///
+/// All choices are offsets from the destination's own coordinates, so that load spreads and all
+/// destinations are alike (`ClosSymmetry` proves one for all).
 public struct ClosRoutes: Hashable, Sendable {
     /// The network.
     public let topology: ClosTopology
@@ -33,24 +37,77 @@ public struct ClosRoutes: Hashable, Sendable {
         guard at.plane == to.plane else { return }
         switch at.tier {
         case .edge:
-            for a in 0..<topology.shape.aggregationsPerPod
-            where isFree(lower(at.plane, at.pod, at.group, a), avoided)
-                && isPlaneOpen(a, from: at.pod, to: to, avoided)
-            {
-                ports.append(a)
+            if avoided.isEmpty {
+                ports.append(contentsOf: 0..<topology.shape.aggregationsPerPod)
+            } else {
+                appendOpenPlanes(at, to, avoided, &ports)
             }
         case .aggregation:
             guard isFree(lower(to.plane, to.pod, to.group, at.group), avoided) else { return }
             if at.pod == to.pod { return ports.append(to.group) }
-            for c in 0..<topology.shape.coresPerAggregation
-            where isCoreOpen(at.group, c, from: at.pod, to: to, avoided) {
-                ports.append(topology.shape.edgesPerPod + c)
+            let first = topology.shape.edgesPerPod
+            if avoided.isEmpty {
+                ports.append(contentsOf: first..<first + topology.shape.coresPerAggregation)
+            } else {
+                appendOpenCores(at, to, avoided, &ports)
             }
         case .core:
             guard isFree(upper(to.plane, to.pod, at.group, at.member), avoided),
                 isFree(lower(to.plane, to.pod, to.group, at.group), avoided)
             else { return }
             ports.append(to.pod)
+        }
+    }
+
+    /// The planes that an edge switch can use. The links that matter have numbers in a row, so that
+    /// only those of them that are avoided are looked at.
+    private func appendOpenPlanes(
+        _ at: ClosPosition, _ to: ClosPosition, _ avoided: LinkSet, _ ports: inout [Int]
+    ) {
+        let planes = topology.shape.aggregationsPerPod
+        let cores = topology.shape.coresPerAggregation
+        withUnsafeTemporaryAllocation(of: PlaneState.self, capacity: planes) { states in
+            states.initialize(repeating: .open)
+            for end in [at, to] {
+                let first = lower(end.plane, end.pod, end.group, 0).index
+                for link in avoided.links(in: first..<first + planes) {
+                    states[link.index - first] = .closed
+                }
+            }
+            for pod in at.pod == to.pod ? [] : [at.pod, to.pod] {
+                let first = upper(to.plane, pod, 0, 0).index
+                for link in avoided.links(in: first..<first + planes * cores)
+                where states[(link.index - first) / cores] == .open {
+                    states[(link.index - first) / cores] = .narrowed
+                }
+            }
+            for plane in 0..<planes where states[plane] != .closed {
+                let isOpen =
+                    states[plane] == .open
+                    || (0..<cores).contains { isCoreOpen(plane, $0, from: at.pod, to: to, avoided) }
+                if isOpen { ports.append(plane) }
+            }
+        }
+    }
+
+    private enum PlaneState: UInt8 { case open, narrowed, closed }
+
+    /// The cores that an aggregation switch of another pod can use.
+    private func appendOpenCores(
+        _ at: ClosPosition, _ to: ClosPosition, _ avoided: LinkSet, _ ports: inout [Int]
+    ) {
+        let cores = topology.shape.coresPerAggregation
+        withUnsafeTemporaryAllocation(of: Bool.self, capacity: cores) { isClosed in
+            isClosed.initialize(repeating: false)
+            for pod in [at.pod, to.pod] {
+                let first = upper(to.plane, pod, at.group, 0).index
+                for link in avoided.links(in: first..<first + cores) {
+                    isClosed[link.index - first] = true
+                }
+            }
+            for core in 0..<cores where !isClosed[core] {
+                ports.append(topology.shape.edgesPerPod + core)
+            }
         }
     }
 
@@ -93,12 +150,21 @@ public struct ClosRoutes: Hashable, Sendable {
 
     /// The plane by which a tree enters the destination.
     func entryPlane(of tree: Int, to: ClosPosition) -> Int {
-        (to.group + tree) % topology.shape.aggregationsPerPod
+        let planes = topology.shape.aggregationsPerPod
+        return (to.group + Self.spread(tree, over: planes)) % planes
     }
 
     /// Which core of a plane a tree uses to reach the destination's pod.
     func core(of tree: Int, to: ClosPosition) -> Int {
-        (to.group + tree + (round(of: tree) + 1) / 2) % topology.shape.coresPerAggregation
+        let cores = topology.shape.coresPerAggregation
+        return (to.group + Self.spread(tree, over: cores) + (round(of: tree) + 1) / 2) % cores
+    }
+
+    /// The numbers `0 ..< count` in an order in which neighbours are far apart, so that the links
+    /// of two trees in a row are not in one trunk.
+    private static func spread(_ tree: Int, over count: Int) -> Int {
+        let place = tree % count
+        return place / 2 + (place % 2 == 1 ? (count + 1) / 2 : 0)
     }
 
     /// The edge switch of the destination's pod by which a tree changes planes.
@@ -130,18 +196,6 @@ public struct ClosRoutes: Hashable, Sendable {
 
     private func isFree(_ link: LinkID, _ avoided: LinkSet) -> Bool {
         avoided.isEmpty || !avoided.contains(link)
-    }
-
-    /// Whether aggregation switch `a` of pod `pod` has a valley-free way to `to`.
-    private func isPlaneOpen(
-        _ a: Int, from pod: Int, to: ClosPosition, _ avoided: LinkSet
-    ) -> Bool {
-        if avoided.isEmpty { return true }
-        guard isFree(lower(to.plane, to.pod, to.group, a), avoided) else { return false }
-        if pod == to.pod { return true }
-        return (0..<topology.shape.coresPerAggregation).contains {
-            isCoreOpen(a, $0, from: pod, to: to, avoided)
-        }
     }
 
     private func isCoreOpen(

@@ -158,44 +158,50 @@ public struct Forwarding: Sendable {
         return .forward(defect == .noTagRise ? tag : choice.tag)
     }
 
-    /// The packet's own tree and then those behind it, in order: the first that is clear of what
-    /// had better be avoided, or else of what is dead, or else whose first link lives (a switch
-    /// further on may see more).
+    /// The packet's own tree while that is clear; otherwise, of the trees behind it, the one with
+    /// the shortest way that is clear of what had better be avoided, or else of what is dead; or
+    /// else the first whose first link lives (a switch further on may see more).
     private func climb(
         at id: SwitchID, to destination: DestinationID, tag: Tag, dead: LinkSet, soft: LinkSet
     ) -> (port: Int, tag: Tag)? {
         let count = routes.treeCount
-        let steps = tag == .zero ? 1...count : 0...count - 1
         let current = tag.tree(of: count) ?? count - 1
-        func firstTree(where isGood: (_ tree: Int, _ next: Neighbor) -> Bool)
-            -> (port: Int, tag: Tag)?
-        {
-            for step in steps where Int(tag.rank) + step <= Int(Tag.highest.rank) {
-                let tree = (current + step) % count
-                if let port = routes.treePort(at: id, to: destination, tree: tree),
-                    let next = fabric.neighbor(of: id, port: port), isGood(tree, next)
-                {
-                    return (port, Tag(rank: tag.rank + UInt8(step)))
+        let first = tag == .zero ? 1 : 0
+        let last = min(first + count - 1, Int(Tag.highest.rank) - Int(tag.rank))
+        guard first <= last else { return nil }
+        if defect != .ignoresRemoteNews {
+            // What is better to avoid, then only what is dead.
+            for avoided in soft.count > dead.count ? [soft, dead] : [dead] {
+                var best: (length: Int, step: Int)?
+                for step in first...last {
+                    let tree = (current + step) % count
+                    let most = best?.length ?? .max
+                    guard
+                        let length = clearLength(
+                            tree, from: id, to: destination, avoiding: avoided, below: most)
+                    else { continue }
+                    best = (length, step)
+                    if tag != .zero { break }
                 }
+                if let best { return choice(best.step) }
             }
-            return nil
         }
-        let looksAhead = defect != .ignoresRemoteNews
-        if looksAhead, soft.count > dead.count,
-            let choice = firstTree(where: { tree, _ in
-                isClear(tree, from: id, to: destination, avoiding: soft)
-            })
-        {
-            return choice
+        for step in first...last {
+            let tree = (current + step) % count
+            if let port = routes.treePort(at: id, to: destination, tree: tree),
+                let next = fabric.neighbor(of: id, port: port), !dead.contains(next.link)
+            {
+                return choice(step)
+            }
         }
-        if looksAhead,
-            let choice = firstTree(where: { tree, _ in
-                isClear(tree, from: id, to: destination, avoiding: dead)
-            })
-        {
-            return choice
+        return nil
+
+        func choice(_ step: Int) -> (port: Int, tag: Tag)? {
+            let tree = (current + step) % count
+            return routes.treePort(at: id, to: destination, tree: tree).map {
+                ($0, Tag(rank: tag.rank + UInt8(step)))
+            }
         }
-        return firstTree { _, next in !dead.contains(next.link) }
     }
 
     private func isAt(_ id: SwitchID, _ link: LinkID) -> Bool {
@@ -207,17 +213,27 @@ public struct Forwarding: Sendable {
     public func isClear(
         _ tree: Int, from id: SwitchID, to destination: DestinationID, avoiding avoided: LinkSet
     ) -> Bool {
+        clearLength(tree, from: id, to: destination, avoiding: avoided, below: .max) != nil
+    }
+
+    /// The links of the way along a tree from `id` to the destination, when it is free of `avoided`
+    /// and shorter than `limit`.
+    func clearLength(
+        _ tree: Int, from id: SwitchID, to destination: DestinationID, avoiding avoided: LinkSet,
+        below limit: Int
+    ) -> Int? {
         let owner = fabric.owner(of: destination)
         var at = id
         var steps = 0
         while at != owner {
             guard let port = routes.treePort(at: at, to: destination, tree: tree),
                 let next = fabric.neighbor(of: at, port: port), !avoided.contains(next.link)
-            else { return false }
+            else { return nil }
             at = next.far.owner
             steps += 1
+            if steps >= limit { return nil }
             precondition(steps <= fabric.switchCount, "a tree with a loop")
         }
-        return true
+        return steps
     }
 }

@@ -43,6 +43,15 @@ public struct LinkSet: Hashable, Sendable, ExpressibleByArrayLiteral, Sequence {
         return at < links.count && links[at] == link
     }
 
+    /// Those whose numbers are in a range; O(log n).
+    func links(in range: Range<Int>) -> ArraySlice<LinkID> {
+        if links.isEmpty { return [] }
+        let first = position(of: LinkID(range.lowerBound))
+        var end = first
+        while end < links.count, links[end].index < range.upperBound { end += 1 }
+        return links[first..<end]
+    }
+
     /// Adds a link; false when it was there.
     @discardableResult
     public mutating func insert(_ link: LinkID) -> Bool {
