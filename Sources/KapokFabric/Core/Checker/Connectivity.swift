@@ -10,7 +10,8 @@ extension Fabric {
         return reached(from: b, without: dead, and: absent, until: a)[a.index]
     }
 
-    private func hasLivingLink(_ id: SwitchID, _ dead: LinkSet, _ absent: LinkSet) -> Bool {
+    /// Whether a switch has a link that is in neither of two sets.
+    func hasLivingLink(_ id: SwitchID, _ dead: LinkSet, _ absent: LinkSet) -> Bool {
         (0..<fabricPortCount(of: id)).contains { port in
             neighbor(of: id, port: port).map {
                 !dead.contains($0.link) && !absent.contains($0.link)

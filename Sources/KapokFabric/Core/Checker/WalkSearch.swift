@@ -14,6 +14,8 @@ final class WalkSearch {
         var dead = LinkSet()
         var revived = LinkSet()
         var seats: [Seat] = []
+        /// The destination cannot be reached any more.
+        var isCut = false
     }
 
     /// A switch that the packet has visited: the same each time it comes by.
@@ -183,7 +185,7 @@ final class WalkSearch {
     private func press(_ seat: Int, _ tag: Tag, _ ports: [Int], _ sent: Tag) {
         var way: [LinkID] = []
         let id = adversary.seats[seat].id
-        guard mayChange(seat) else { return }
+        guard !adversary.isCut, mayChange(seat) else { return }
         plans[adversary.seats[seat].plan].appendWitness(
             at: id, to: destination, port: ports[0], sent: sent,
             dead: adversary.seats[seat].known, into: &way)
@@ -236,6 +238,7 @@ final class WalkSearch {
             adversary.risks.append(risk)
             adversary.declared = adversary.declared.adding(risk)
             adversary.dead = adversary.dead.union(links)
+            adversary.isCut = isCut
             if isHeard { adversary.seats[seat].heard.insert(link) }
         }
         for index in adversary.seats.indices {
@@ -245,6 +248,15 @@ final class WalkSearch {
             if !agrees(index) { return false }
         }
         return true
+    }
+
+    /// Whether what failed disconnects the packet from its destination. In large fabrics only
+    /// where the destination stands alone: then a walk is followed for nothing, no more.
+    private var isCut: Bool {
+        if fabric.linkCount <= 1 << 11 {
+            return !fabric.isConnected(start, owner, without: adversary.dead, and: absent)
+        }
+        return !fabric.hasLivingLink(owner, adversary.dead, absent)
     }
 
     /// Whether a switch with what it knows now would have done what it did.
