@@ -124,6 +124,24 @@ struct SizeFailureTests {
         #expect(report.detail("oracleFailures") == 0)
     }
 
+    @Test("edge switches are told of links above them when these leave a plane no way to a pod")
+    func escalation() throws {
+        guard case .clos(let clos) = try SizeFixtures.fabric("k4") else { return }
+        // Of the two cores of plane 0, one is lost to pod 0 and the other to pod 3.
+        let events = [(0, 0), (3, 1)].enumerated().map { index, end in
+            SizeFixtures.cut(
+                clos.upperLink(plane: 0, pod: end.0, aggregation: 0, core: end.1).index,
+                at: SizeFixtures.second(UInt64(index) * 5 + 1), for: 60)
+        }
+        let report = try SizeFixtures.run(.clos(clos), events)
+        #expect(report.detail("escalations") == 2)
+        // Two links, two edge switches in each of two pods.
+        #expect(report.detail("escalationMessages") == 8)
+        #expect(report.detail("oracleFailures") == 0)
+        #expect(report.detail("oracleChecks") > 10)
+        #expect(report.optimalMilliseconds.max < 2)
+    }
+
     @Test("after a loss the others of a switch's uplinks carry its part")
     func loads() throws {
         let report = try SizeFixtures.run(

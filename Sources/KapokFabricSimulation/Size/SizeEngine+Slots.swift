@@ -275,23 +275,23 @@ extension SizeEngine {
         }
     }
 
+    /// Every hello carries the digest of what both ends should know. When it has differed for a
+    /// digest interval, the neighbour sends all of that.
     private func askNeighbors(of id: SwitchID, _ news: NewsSlot) -> UInt32? {
-        let period = options.timers.digest.nanoseconds
         var best: UInt64?
         for port in 0..<fabric.fabricPortCount(of: id) {
             guard let next = neighbor(of: id, port: port), links[next.link.index].isSound,
                 let index = scopeIndex(news.cause, next.far.owner),
                 news.known[index] != NewsSlot.unknown
             else { continue }
-            var random = draw(next.link.index, 2, 0)
-            let phase = random.below(period)
-            let ready = max(now, news.start + UInt64(news.known[index]))
-            let tick = (ready + period - phase) / period * period + phase
-            // The digest, the question, the answer.
+            var random = draw(next.link.index, 2, news.generation)
+            let hello = options.timers.hello.nanoseconds
+            let noticed =
+                max(now, news.start + UInt64(news.known[index])) + 1 + random.below(hello)
+            let sent = noticed + options.timers.digest.nanoseconds + random.below(hello)
             let arrival =
-                tick + 3 * propagation(of: next.link)
-                + 3 * (options.send.nanoseconds + options.hop.nanoseconds)
-                + options.tableUpdate.nanoseconds
+                sent + propagation(of: next.link) + options.send.nanoseconds
+                + options.hop.nanoseconds + options.tableUpdate.nanoseconds
             best = min(best ?? .max, arrival)
         }
         return best.map { UInt32(truncatingIfNeeded: min($0 - news.start, 0xFFFF_FFFE)) }
@@ -302,6 +302,7 @@ extension SizeEngine {
         let news = slots[slot]
         trace.mix(UInt64(news.link.index) << 8 | 16 | UInt64(news.condition.rawValue))
         if news.condition != .up { account(news) }
+        if news.cause.kind == .upper { escalate(news) }
         let isLatest = links[news.link.index].slotPlusOne == UInt32(slot + 1)
         if isLatest, news.condition == .up, links[news.link.index].isSound {
             openLinks.remove(news.link)

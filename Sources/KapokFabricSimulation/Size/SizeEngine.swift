@@ -43,6 +43,8 @@ struct SizeEngine: ~Copyable {
     var tally = SizeTally()
     var capacity = CapacityTally()
     var oracle: SizeOracle
+    /// Since when edge switches know links above them.
+    var escalations: [Escalation: UInt64] = [:]
     var ports: [Int] = []
     /// The edge switch (-1 for none) that will pass on what it is told in the batch at hand, and
     /// when it has understood it.
@@ -170,6 +172,9 @@ struct SizeTally {
     var cutOff = 0
     /// Switches that neither copy nor digest told though they could use the link.
     var untold = 0
+    /// Times that edge switches were told of links above them.
+    var escalations = 0
+    var escalationMessages = 0
     var planMessages = 0
     /// Failures of links that were out of use already.
     var masked = 0

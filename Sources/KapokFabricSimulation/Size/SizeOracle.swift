@@ -225,9 +225,13 @@ extension SizeEngine {
         var dead: [LinkID] = []
         var avoided: [LinkID] = []
         for link in openLinks {
-            guard let index = scopeIndex(cause(of: link), id) else { continue }
             let state = links[link.index]
             var condition = state.told
+            let cause = cause(of: link)
+            guard let index = scopeIndex(cause, id) else {
+                if condition == .down, isEscalated(cause, at: id) { dead.append(link) }
+                continue
+            }
             if state.slotPlusOne > 0 {
                 let news = slots[Int(state.slotPlusOne) - 1]
                 let offset = news.known[index]

@@ -63,9 +63,9 @@ extension SizeEngine {
             report.allRepairedMilliseconds = report.repairMilliseconds.max
             report.allOptimalMilliseconds = report.optimalMilliseconds.max
         }
-        report.messages = tally.messages
+        report.messages = tally.messages + tally.escalationMessages
         report.lostMessages = tally.lostMessages
-        report.events = tally.queueEvents + tally.hellos + tally.messages
+        report.events = tally.queueEvents + tally.hellos + report.messages
         report.worstLoadAfterRepair = tally.worstLoadAfter
         report.worstLoadDuringRepair = max(oracle.worstDetour, tally.worstLoadAfter)
         report.capacity = capacity.points
@@ -78,6 +78,8 @@ extension SizeEngine {
             "oracleDisconnected": Double(oracle.disconnected),
             "digestRepairs": Double(tally.digestRepairs), "cutOff": Double(tally.cutOff),
             "untold": Double(tally.untold),
+            "escalations": Double(tally.escalations),
+            "escalationMessages": Double(tally.escalationMessages),
             "planMessages": Double(tally.planMessages), "maskedOutages": Double(tally.masked),
             "unnoticedOutages": Double(tally.unnoticed),
             "newsDown": Double(tally.floodsDown), "newsUp": Double(tally.floodsUp),
