@@ -139,7 +139,8 @@ void kapok_wait_exactly(void)
 
 int kapok_lock_memory(void)
 {
-    return mlockall(MCL_CURRENT | MCL_FUTURE) == 0 ? 0 : errno;
+    // Pages are locked when they are first used: whole stacks and arenas would be too much.
+    return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0 ? 0 : errno;
 }
 
 int kapok_run_first(int priority)

@@ -41,9 +41,9 @@ struct kapok_outgoing {
 /// The most datagrams of one call.
 enum { kapok_datagrams_at_once = 64 };
 
-/// Reads up to `count` waiting datagrams, each into its slot of `slot_bytes` bytes of `buffer`; what
-/// is longer is cut, and its length is `slot_bytes` + 1. Never waits. Returns how many there were, or
-/// a negative errno.
+/// Reads up to `count` waiting datagrams, each into its slot of `slot_bytes` bytes of `buffer`;
+/// what is longer is cut, and its length is `slot_bytes` + 1. Never waits. Returns how many there
+/// were, or a negative errno.
 int kapok_receive_datagrams(
     int descriptor, uint8_t *buffer, uint32_t slot_bytes, struct kapok_datagram *info, int count);
 
@@ -55,11 +55,11 @@ int kapok_send_datagrams(
 /// nanoseconds (ppoll(2)). Returns how many are ready, or a negative errno.
 int kapok_wait_until(struct pollfd *items, int count, uint64_t deadline);
 
-/// Lets the calling thread's waits end on time: the kernel may delay those of ordinary threads by 50
-/// us to save power (PR_SET_TIMERSLACK).
+/// Lets the calling thread's waits end on time: the kernel may delay those of ordinary threads by
+/// 50 us to save power (PR_SET_TIMERSLACK).
 void kapok_wait_exactly(void);
 
-/// Locks the memory of the process in RAM, what it will allocate too (mlockall(2)). Returns 0 or an
+/// Keeps the memory that the process uses, now and later, in RAM (mlockall(2)). Returns 0 or an
 /// errno.
 int kapok_lock_memory(void);
 

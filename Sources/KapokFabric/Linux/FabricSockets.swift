@@ -39,6 +39,7 @@ final class DatagramSocket {
             // Never in pieces: a piece that is lost must not look like a lost hello.
             (Int32(IPPROTO_IP), IP_MTU_DISCOVER, IP_PMTUDISC_PROBE),
             (SOL_SOCKET, SO_PRIORITY, 6), (SOL_SOCKET, SO_RCVBUF, 1 << 20),
+            (SOL_SOCKET, SO_SNDBUF, 4 << 20),
         ] {
             var value = value
             let size = socklen_t(MemoryLayout<Int32>.size)

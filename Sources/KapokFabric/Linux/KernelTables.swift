@@ -124,6 +124,7 @@ final class KernelTables {
         for (group, members) in heldGroups where wantedGroups[group] == nil {
             let left = members.filter { $0.port != port }
             if left.count < members.count, !left.isEmpty { write(group, left) }
+            if batch.count >= Self.mostAtOnce { perform() }
         }
         perform()
     }
@@ -151,11 +152,16 @@ final class KernelTables {
                 heldGroups[group] = left
                 continue
             }
-            heldGroups[group] = nil
-            for route in routesOfGroup.removeValue(forKey: group) ?? [] {
-                heldRoutes[route] = nil
-                routeQueue.mark(route)
-            }
+            forget(group)
+        }
+    }
+
+    /// A group is gone, and with it the routes that led to it.
+    private func forget(_ group: UInt32) {
+        heldGroups[group] = nil
+        for route in routesOfGroup.removeValue(forKey: group) ?? [] {
+            heldRoutes[route] = nil
+            routeQueue.mark(route)
         }
     }
 
@@ -168,12 +174,15 @@ final class KernelTables {
     func flush(limit: Int) {
         // More do not fit into one datagram.
         var left = min(limit, Self.mostAtOnce)
-        while left > 0, let group = groupQueue.pop() {
-            guard let wanted = wantedGroups[group] else { continue }
-            let reachable = wanted.filter { ports[$0.port] != nil }
-            if heldGroups[group] != reachable { left -= write(group, reachable) }
+        // Groups that turn out to be gone are marked again, and made anew.
+        for _ in 0..<3 where !groupQueue.isEmpty {
+            while left > 0, let group = groupQueue.pop() {
+                guard let wanted = wantedGroups[group] else { continue }
+                let reachable = wanted.filter { ports[$0.port] != nil }
+                if heldGroups[group] != reachable { left -= write(group, reachable) }
+            }
+            perform()
         }
-        perform()
         guard groupQueue.isEmpty else { return }
         while left > 0, let route = routeQueue.pop() {
             let wanted = wantedRoutes[route].flatMap { heldGroups[$0] == nil ? nil : $0 }
@@ -230,7 +239,8 @@ final class KernelTables {
         let ids = members.isEmpty ? [Self.dropID] : members.map(Self.id(of:))
         let sequence = add(.group(group, members))
         KernelRequests.appendGroup(
-            Self.id(ofGroup: group), members: ids, sequence: sequence, to: &batch)
+            Self.id(ofGroup: group), members: ids, isNew: heldGroups[group] == nil,
+            sequence: sequence, to: &batch)
         counts.groupWrites += 1
         return requests
     }
@@ -262,6 +272,15 @@ final class KernelTables {
             return
         }
         for (sequence, change) in changes {
+            if case .group(let group, _?) = change, let refusal = refused[sequence],
+                refusal.isAbsence
+            {
+                // The carrier was lost, the kernel threw the group away, and its news of that is
+                // still under way.
+                forget(group)
+                groupQueue.mark(group, first: true)
+                continue
+            }
             // What is gone already, by the kernel's own doing, is as good as removed.
             if let refusal = refused[sequence], !Self.isRemoval(change) || !refusal.isAbsence {
                 if case .way(let id) = change { heldWays.remove(id) }

@@ -39,6 +39,14 @@ enum SystemSettings {
             ]
         }
         for interface in interfaces {
+            let prefix = "neigh/\(interface)/"
+            all += [
+                // What waits for a neighbour's address counts against the socket that all ports
+                // share; a neighbour that does not answer must not silence the others.
+                ipv4(prefix + "unres_qlen_bytes", 8_192),
+                // A neighbour that has come back is found in milliseconds, not seconds.
+                ipv4(prefix + "retrans_time_ms", 20, isNeeded: false),
+            ]
             all.append(
                 Setting(
                     name: "net/ipv6/conf/\(interface)/disable_ipv6", value: "1",

@@ -11,7 +11,7 @@ public struct ForwardingTables: Sendable {
     public let forwarding: Forwarding
     /// The switch.
     public let id: SwitchID
-    /// Groups that the kernel can fall back on by itself, for each route.
+    /// Groups that the kernel can fall back on by itself, for each route of rank 0.
     public let backups: Int
     /// The prefixes of each destination; none for what the switch owns or cannot reach.
     public let prefixes: [[IPv4Prefix]]
@@ -122,7 +122,7 @@ public struct ForwardingTables: Sendable {
                     number = Int32(all[table].classes.count)
                     classNumbers[table][levels] = number
                     all[table].classes.append(
-                        .init(representative: index, bundle: makeBundle(levels)))
+                        .init(representative: index, bundle: makeBundle(levels, in: table)))
                 }
                 all[table].classOf[index] = number
                 for prefix in prefixes[index] { all[table].baseRoutes[prefix] = number }
@@ -132,8 +132,10 @@ public struct ForwardingTables: Sendable {
         tables = all
     }
 
-    private mutating func makeBundle(_ levels: RouteLevels) -> GroupBundle {
-        let slots = max(1, min(levels.count, backups + 1))
+    /// Only rank 0 has backups: in the tables of trees are packets that a failure has detoured
+    /// already, and a second one at the same time is repaired as fast as the agent is.
+    private mutating func makeBundle(_ levels: RouteLevels, in table: Int) -> GroupBundle {
+        let slots = table == 0 ? max(1, min(levels.count, backups + 1)) : 1
         let first: UInt32
         if let free = freeBundles[slots].popLast() {
             first = free
@@ -337,7 +339,7 @@ public struct ForwardingTables: Sendable {
         tables[table].exceptions[destination] = wanted
         guard let wanted else { return }
         if tables[table].exceptionGroups[wanted] == nil {
-            let bundle = makeBundle(wanted)
+            let bundle = makeBundle(wanted, in: table)
             tables[table].exceptionGroups[wanted] = .init(bundle: bundle)
             for slot in 0..<bundle.slotCount {
                 operations.append(.setGroup(bundle.group(slot), bundle.contents[slot]))

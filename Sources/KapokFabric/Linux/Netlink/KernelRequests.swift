@@ -57,11 +57,13 @@ enum KernelRequests {
         batch.end()
     }
 
-    /// A group of ways with equal shares.
+    /// A group of ways with equal shares: a new one, or other members for one that must exist.
     static func appendGroup(
-        _ id: UInt32, members: [UInt32], sequence: UInt32, to batch: inout NetlinkBatch
+        _ id: UInt32, members: [UInt32], isNew: Bool, sequence: UInt32,
+        to batch: inout NetlinkBatch
     ) {
-        batch.begin(type: Int(RTM_NEWNEXTHOP), flags: replace, sequence: sequence)
+        let flags = isNew ? replace : Int(NLM_F_REPLACE)
+        batch.begin(type: Int(RTM_NEWNEXTHOP), flags: flags, sequence: sequence)
         nextHopHeader(family: AF_UNSPEC, flags: 0, to: &batch)
         batch.attribute(Int(NHA_ID), id)
         var entries: [UInt8] = []
