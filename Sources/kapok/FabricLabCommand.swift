@@ -34,6 +34,24 @@ struct FabricLabOptions: ParsableArguments {
     func open() throws -> Lab { try labFailures { try Lab.open(id: id, root: state) } }
 }
 
+/// How a lab is set up.
+struct FabricLabSetup: ParsableArguments {
+    @Option(help: ArgumentHelp("How long the network may take to converge.", valueName: "s"))
+    var patience = 60.0
+    @Option(
+        help: ArgumentHelp("Between two hellos of kapok's agents, on every link.", valueName: "us"))
+    var hello = 1000
+
+    func validate() throws {
+        guard patience > 0, patience <= 3600 else {
+            throw ValidationError("--patience is above 0 and at most 3600 seconds")
+        }
+        guard (100...1_000_000).contains(hello) else {
+            throw ValidationError("--hello is 100 us to 1 s")
+        }
+    }
+}
+
 /// Runs `body`; what the lab refuses is said in its own words.
 func labFailures<Value>(_ body: () throws -> Value) throws -> Value {
     do { return try body() } catch let failure as LabFailure {
@@ -50,14 +68,12 @@ extension FabricLabCommand {
         @OptionGroup var which: FabricOptions
         @Option(name: .customLong("protocol"), help: "What finds the ways: sidr, bird or frr.")
         var routing = LabProtocol.sidr
-        @Option(help: ArgumentHelp("How long the network may take to converge.", valueName: "s"))
-        var patience = 60.0
+        @OptionGroup var setup: FabricLabSetup
         @Flag(help: "Print one JSON object.")
         var json = false
 
         func run() async throws {
-            let options = try which.labOptions(
-                id: lab.id, state: lab.state, routing: routing, patience: patience)
+            let options = try which.labOptions(lab, routing, setup)
             let clock = ContinuousClock()
             let start = clock.now
             let built = try labFailures {
@@ -196,7 +212,7 @@ extension FabricLabCommand {
 extension FabricOptions {
     /// What a lab of this fabric is built from; k = 4 where none is named.
     func labOptions(
-        id: String, state: String, routing: LabProtocol, patience: Double
+        _ lab: FabricLabOptions, _ routing: LabProtocol, _ setup: FabricLabSetup
     ) throws -> Lab.Options {
         var which = self
         if topology == nil && graph == nil { which.topology = "k4" }
@@ -208,10 +224,11 @@ extension FabricOptions {
             }
             options.wiring = Array(data)
         }
-        options.id = id
-        options.root = state
+        options.id = lab.id
+        options.root = lab.state
         options.routing = routing
-        options.patience = patience
+        options.patience = setup.patience
+        options.timers.hello = .microseconds(UInt64(setup.hello))
         return options
     }
 }

@@ -38,8 +38,7 @@ extension FabricLabCommand {
         @Option(
             help: ArgumentHelp("How long probes run; the cut comes after 1.5 s.", valueName: "s"))
         var duration = 3.5
-        @Option(help: ArgumentHelp("How long the network may take to converge.", valueName: "s"))
-        var patience = 60.0
+        @OptionGroup var setup: FabricLabSetup
         @Flag(help: "Print one JSON object.")
         var json = false
 
@@ -62,7 +61,7 @@ extension FabricLabCommand {
             options.probe.interval = .microseconds(UInt64(interval))
             options.probe.flows = flows
             options.probe.duration = .milliseconds(UInt64(duration * 1000))
-            options.patience = patience
+            options.patience = setup.patience
             let guardian = LabGuardian(id: lab.id, root: lab.state)
             var rows: [LabRow] = []
             var failures: [FailureDocument] = []
@@ -96,9 +95,7 @@ extension FabricLabCommand {
                         let lab =
                             try standing
                             ?? guardian.build(
-                                try which.labOptions(
-                                    id: lab.id, state: lab.state, routing: routing,
-                                    patience: patience))
+                                try which.labOptions(self.lab, routing, setup))
                         standing = lab
                         let measurement = LabMeasurement(lab, options)
                         rows += try measurement.cut(

@@ -47,8 +47,7 @@ extension FabricLabCommand {
         var minutes = 60.0
         @Option(help: ArgumentHelp("Processes that compute: the load average.", valueName: "n"))
         var load = 20
-        @Option(help: ArgumentHelp("How long the network may take to converge.", valueName: "s"))
-        var patience = 60.0
+        @OptionGroup var setup: FabricLabSetup
         @Flag(help: "Print one JSON object.")
         var json = false
 
@@ -64,8 +63,7 @@ extension FabricLabCommand {
             let result = try labFailures {
                 TerminalLine.show("building the lab")
                 let built = try guardian.build(
-                    try which.labOptions(
-                        id: lab.id, state: lab.state, routing: .sidr, patience: patience))
+                    try which.labOptions(lab, .sidr, setup))
                 defer { guardian.end(built) }
                 defer { TerminalLine.clear() }
                 return try LabSoak(built, seconds: minutes * 60, load: load).run {

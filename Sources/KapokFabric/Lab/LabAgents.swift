@@ -38,8 +38,9 @@ extension LabDaemons {
 
     /// The program that this code is part of.
     private static func ownProgram() throws -> String {
-        do { return try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") }
-        catch { throw LabFailure("cannot find the kapok program: \(error.localizedDescription)") }
+        do {
+            return try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        } catch { throw LabFailure("cannot find the kapok program: \(error.localizedDescription)") }
     }
 
     private func write(_ bytes: [UInt8], to path: String, mode: mode_t) throws {
