@@ -31,6 +31,12 @@ enum PlanSamples {
             ],
         ]
         plan.timers.hello = .microseconds(500)
+        plan.timers.multiplier = 3
+        plan.timers.digest = .milliseconds(100)
+        plan.timers.holdDown = .seconds(3)
+        plan.timers.longestHoldDown = .seconds(600)
+        plan.timers.greyLossPerMillion = 1_000
+        plan.timers.greyWindow = .milliseconds(1_000)
         plan.compatibleSince = 2
         plan.identity = Array(signer.publicKey.bytes)
         return plan

@@ -52,7 +52,7 @@ extension PathExplanation {
 
     private func state(of link: LinkID) -> String {
         if forwarding.missing.contains(link) { return "missing" }
-        return forwarding.drained.contains(link) ? "drained" : "dead"
+        return dead.contains(link) ? "dead" : "drained"
     }
 
     /// A reason in words.

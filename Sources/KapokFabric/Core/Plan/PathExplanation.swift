@@ -88,6 +88,7 @@ public struct PathExplanation: Sendable {
     public let outcome: Outcome
 
     let forwarding: Forwarding
+    let dead: LinkSet
 
     /// Follows a packet of one flow; equal flows take equal ways. O(hops × ports × known links).
     public init(
@@ -95,6 +96,7 @@ public struct PathExplanation: Sendable {
         dead: LinkSet = [], knowledge: Knowledge = .full, flow: UInt64 = 0
     ) {
         self.forwarding = forwarding
+        self.dead = dead
         let explainer = StepExplainer(
             forwarding: forwarding, destination: destination, dead: dead, knowledge: knowledge)
         var steps: [Step] = []
