@@ -85,9 +85,6 @@ extension Lab {
             gaps += status.dead.map { "\(name) takes \($0) for dead" }
             gaps += status.avoided.map { "\(name) avoids \($0)" }
             if !status.kernel.isSettled { gaps.append("\(name) has tables to write") }
-            if status.kernel.refusals > 0 {
-                gaps.append("the kernel of \(name) refused: \(status.kernel.lastRefusal)")
-            }
             return gaps
         }
     }

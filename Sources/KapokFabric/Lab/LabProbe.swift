@@ -65,6 +65,9 @@ final class LabProbe: @unchecked Sendable {
 
     /// What each packet holds: a number that no other run of probes has, direction, flow, slot.
     private static let packetBytes = 32
+    /// The receiver's real-time priority; the sender's is one above. Hosts are other machines in real
+    /// networks: agents (`AgentOptions.priority`) must not keep them from sending.
+    private static let priority: Int32 = 60
     /// How long the last packets may take.
     private static let patience: Interval = .milliseconds(300)
 
@@ -144,11 +147,11 @@ final class LabProbe: @unchecked Sendable {
         let run = UInt64.random(in: .min ... .max)
         let end = start + options.duration + Self.patience
         waitForReceiver = LabThread.start(name: "probe-receive") { [self] in
-            _ = LabThread.runFirst(priority: 2)
+            _ = LabThread.runFirst(priority: Self.priority)
             receive(run: run, until: end)
         }
         waitForSender = LabThread.start(name: "probe-send") { [self] in
-            let isPrivileged = LabThread.runFirst(priority: 3)
+            let isPrivileged = LabThread.runFirst(priority: Self.priority + 1)
             send(run: run, from: start)
             return isPrivileged
         }
