@@ -8,7 +8,8 @@ struct WiringFireflyTests {
     typealias Machine = LinkCommissioning
 
     static let expectation = Machine.Expectation(
-        lengths: (near: 2_000, far: 200), identities: (near: 3, far: 3, peer: 77))
+        lengths: WiringPlan.Ends(near: 2_000, far: 200), plugs: WiringPlan.Ends(near: 3, far: 3),
+        peer: 77)
 
     static func reading(
         length: Int, identity: Int, errors: UInt64 = 0, hasLight: Bool = true

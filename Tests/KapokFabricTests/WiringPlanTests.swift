@@ -61,7 +61,8 @@ struct WiringPlanTests {
             var cassettes: Set<[Int]> = []
             for turn in 0..<plan.trunkCount {
                 let trunk = plan.trunk(turn: turn)
-                for (place, cassette) in [trunk.panels.0, trunk.panels.1] {
+                for panel in [trunk.panels.near, trunk.panels.far] {
+                    let (place, cassette) = (panel.place, panel.cassette)
                     #expect(cassettes.insert([place.rack, place.unit, cassette]).inserted)
                     #expect((0..<plan.options.trunksPerPanelUnit).contains(cassette))
                     if panels.insert([place.rack, place.unit]).inserted { take(place, 1) }
@@ -80,20 +81,21 @@ struct WiringPlanTests {
                 let (lower, upper) = plan.fabric.ends(of: link)
                 let racks = [plan.place(of: lower.owner).rack, plan.place(of: upper.owner).rack]
                 let cable = plan.cable(of: link)
-                guard let (turn, lane) = cable.trunk else {
-                    #expect(cable.cords == (0, 0))
+                guard let port = cable.trunk, let cords = cable.cords else {
+                    #expect(cable.trunk == nil && cable.cords == nil)
                     continue
                 }
+                let (turn, lane) = (port.trunk, port.lane)
                 let trunk = plan.trunk(turn: turn)
                 #expect(trunk.turn == turn)
-                #expect(Set(racks) == [trunk.racks.0, trunk.racks.1], "\(name) \(link)")
-                #expect(trunk.racks.0 != trunk.racks.1)
+                #expect(Set(racks) == [trunk.racks.near, trunk.racks.far], "\(name) \(link)")
+                #expect(trunk.racks.near != trunk.racks.far)
                 #expect(trunk.risk == plan.fabric.trunk(of: link))
                 #expect((0..<ClosTopology.fibresPerTrunk).contains(lane))
                 #expect(lanes[turn, default: []].insert(lane).inserted)
-                #expect(cable.length == trunk.length + cable.cords.0 + cable.cords.1)
+                #expect(cable.length == trunk.length + cords.near + cords.far)
                 #expect(cable.medium == trunk.medium && cable.length <= cable.medium.reach)
-                #expect(cable.cords.0 > 0 && cable.cords.1 > 0)
+                #expect(cords.near > 0 && cords.far > 0)
             }
             #expect(lanes.count == plan.trunkCount)
             for turn in 0..<plan.trunkCount {
@@ -129,7 +131,7 @@ struct WiringPlanTests {
         for (name, plan) in try Self.plans() {
             for turn in 0..<plan.trunkCount {
                 let trunk = plan.trunk(turn: turn)
-                let (a, b) = (trunk.panels.0.place, trunk.panels.1.place)
+                let (a, b) = (trunk.panels.near.place, trunk.panels.far.place)
                 let (rowA, columnA) = plan.placement.position(of: a.rack)
                 let (rowB, columnB) = plan.placement.position(of: b.rack)
                 let floor = abs(columnA - columnB) * 600 + abs(rowA - rowB) * 2_400
@@ -163,7 +165,7 @@ struct WiringPlanTests {
             while let at = queue.popLast() {
                 for port in 0..<plan.fabric.fabricPortCount(of: at) {
                     guard let next = plan.fabric.neighbor(of: at, port: port),
-                        let trunk = plan.cable(of: next.link).trunk, trunk.index < until,
+                        let trunk = plan.cable(of: next.link).trunk, trunk.trunk < until,
                         open.insert(next.far.owner).inserted
                     else { continue }
                     queue.append(next.far.owner)

@@ -63,17 +63,19 @@ extension WiringPlan {
         writer.text(cable.medium.nameText)
         writer.byte(Self.comma)
         writer.metres(centimetres: cable.length)
-        guard let trunk = cable.trunk else { return writer.text(",,,,,") }
+        guard let trunk = cable.trunk, let cords = cable.cords else {
+            return writer.text(",,,,,")
+        }
         writer.text(",T")
-        writer.number(trunk.index)
+        writer.number(trunk.trunk)
         writer.byte(Self.comma)
         writer.number(trunk.lane + 1)
         writer.byte(Self.comma)
         writer.number(options.polarity.farLane(trunk.lane) + 1)
         writer.byte(Self.comma)
-        writer.metres(centimetres: cable.cords.0)
+        writer.metres(centimetres: cords.near)
         writer.byte(Self.comma)
-        writer.metres(centimetres: cable.cords.1)
+        writer.metres(centimetres: cords.far)
     }
 
     func writeLabels(to writer: WiringWriter) {
@@ -90,12 +92,12 @@ extension WiringPlan {
             let trunk = trunk(turn: turn)
             writer.byte(UInt8(ascii: "T"))
             writer.number(turn)
-            for (place, cassette) in [trunk.panels.0, trunk.panels.1] {
+            for panel in [trunk.panels.near, trunk.panels.far] {
                 writer.text(",T")
                 writer.number(turn)
-                at(place)
+                at(panel.place)
                 writer.byte(UInt8(ascii: "."))
-                writer.number(cassette + 1)
+                writer.number(panel.cassette + 1)
             }
             writer.byte(Self.comma)
             writer.text(trunk.medium.colour.name)

@@ -16,14 +16,35 @@ public struct WiringPlan: Sendable {
         public var unit: Int
     }
 
+    /// Something for each end of a cable; near is the lower tier's.
+    public struct Ends<Value: Hashable & Sendable>: Hashable, Sendable {
+        /// At the lower tier's end.
+        public var near: Value
+        /// At the other end.
+        public var far: Value
+
+        public init(near: Value, far: Value) {
+            self.near = near
+            self.far = far
+        }
+    }
+
+    /// One end of a trunk in a panel.
+    public struct Panel: Hashable, Sendable {
+        /// The unit of panel.
+        public var place: Place
+        /// The cassette in the unit, from 0.
+        public var cassette: Int
+    }
+
     /// One connector's worth of fibre between two racks. All its links belong to one shared risk.
     public struct Trunk: Hashable, Sendable {
         /// The shared risk.
         public var risk: TrunkID
-        /// The racks of the switches at both ends, the lower tier's first.
-        public var racks: (Int, Int)
-        /// The panels where it ends: their place, and the cassette in the unit from 0.
-        public var panels: ((place: Place, cassette: Int), (place: Place, cassette: Int))
+        /// The racks of the switches at both ends.
+        public var racks: Ends<Int>
+        /// The panels where it ends.
+        public var panels: Ends<Panel>
         /// How many links it carries, up to `ClosTopology.fibresPerTrunk`.
         public var links: Int
         /// Its length as bought, in centimetres.
@@ -34,39 +55,27 @@ public struct WiringPlan: Sendable {
         public var plane: Int
         /// Its turn among the trunks, from 0.
         public var turn: Int
+    }
 
-        public static func == (a: Trunk, b: Trunk) -> Bool {
-            a.risk == b.risk && a.racks == b.racks && a.length == b.length && a.links == b.links
-                && a.turn == b.turn
-        }
-
-        public func hash(into hasher: inout Hasher) {
-            hasher.combine(risk)
-            hasher.combine(turn)
-        }
+    /// A port of a trunk.
+    public struct Lane: Hashable, Sendable {
+        /// The trunk, by its turn.
+        public var trunk: Int
+        /// The port at the near panel, from 0; `PolarityMethod.farLane` tells the far one.
+        public var lane: Int
     }
 
     /// How one link is cabled: through a trunk with a patch cord at each end, or by a cable of its
     /// own.
     public struct Cable: Hashable, Sendable {
-        /// The trunk, and the link's lane in it from 0; nil for a cable of its own.
-        public var trunk: (index: Int, lane: Int)?
-        /// The patch cords at the lower and the upper end in centimetres; 0 without a trunk.
-        public var cords: (Int, Int)
+        /// The trunk and the lane in it; nil for a cable of its own.
+        public var trunk: Lane?
+        /// The patch cords in centimetres; nil without a trunk.
+        public var cords: Ends<Int>?
         /// The whole length in centimetres, cords included.
         public var length: Int
         /// What it is made of.
         public var medium: CableMedium
-
-        public static func == (a: Cable, b: Cable) -> Bool {
-            a.trunk?.index == b.trunk?.index && a.trunk?.lane == b.trunk?.lane
-                && a.cords == b.cords && a.length == b.length && a.medium == b.medium
-        }
-
-        public func hash(into hasher: inout Hasher) {
-            hasher.combine(trunk?.index)
-            hasher.combine(length)
-        }
     }
 
     /// The fabric.
@@ -135,7 +144,8 @@ public struct WiringPlan: Sendable {
         var longestCords = [Int32](repeating: 0, count: bundles.count)
         for (link, bundle) in bundles.bundleOf.enumerated() where bundles.isTrunk(Int(bundle)) {
             let cords = cords(of: LinkID(link), Int(bundle), fabric, bundles, placement)
-            longestCords[Int(bundle)] = max(longestCords[Int(bundle)], Int32(cords.0 + cords.1))
+            longestCords[Int(bundle)] = max(
+                longestCords[Int(bundle)], Int32(cords.near + cords.far))
         }
         var media = [CableMedium](repeating: .multimode, count: bundles.count)
         for index in 0..<bundles.count where bundles.isTrunk(index) {
@@ -154,7 +164,7 @@ public struct WiringPlan: Sendable {
     private static func cords(
         of link: LinkID, _ bundle: Int, _ fabric: Fabric, _ bundles: LinkBundles,
         _ placement: WiringPlacement
-    ) -> (Int, Int) {
+    ) -> Ends<Int> {
         let (lower, upper) = fabric.ends(of: link)
         let isSwapped =
             bundles.racks(bundle).0 != Int(placement.switchRacks[lower.owner.index])
@@ -165,7 +175,8 @@ public struct WiringPlan: Sendable {
                     Int(placement.switchRacks[id.index]), Int(placement.switchUnits[id.index]),
                     panel.rack, panel.unit))
         }
-        return (cord(lower.owner, isSwapped ? 1 : 0), cord(upper.owner, isSwapped ? 0 : 1))
+        return Ends(
+            near: cord(lower.owner, isSwapped ? 1 : 0), far: cord(upper.owner, isSwapped ? 0 : 1))
     }
 
     /// A cable of its own between two places.
@@ -173,14 +184,14 @@ public struct WiringPlan: Sendable {
         let route = placement.route(a.rack, a.unit, b.rack, b.unit)
         if a.rack == b.rack, route <= options.longestCopper {
             return Cable(
-                trunk: nil, cords: (0, 0), length: StockLengths.shortAtLeast(route),
+                trunk: nil, cords: nil, length: StockLengths.shortAtLeast(route),
                 medium: .copper)
         }
         let length = StockLengths.cableAtLeast(route)
         let medium =
             length <= CableMedium.activeOptical.reach
             ? .activeOptical : CableMedium.fibre(forCentimetres: length) ?? .singleMode10km
-        return Cable(trunk: nil, cords: (0, 0), length: length, medium: medium)
+        return Cable(trunk: nil, cords: nil, length: length, medium: medium)
     }
 
     // MARK: What stands where
@@ -220,12 +231,14 @@ public struct WiringPlan: Sendable {
     public func trunk(turn: Int) -> Trunk { makeTrunk(Int(bundlesByTurn[turn])) }
 
     private func makeTrunk(_ index: Int) -> Trunk {
-        func end(_ side: Int) -> (place: Place, cassette: Int) {
+        func end(_ side: Int) -> Panel {
             let at = bundles.panel(index, side, placement)
-            return (Place(rack: at.rack, unit: at.unit), at.cassette)
+            return Panel(place: Place(rack: at.rack, unit: at.unit), cassette: at.cassette)
         }
+        let racks = bundles.racks(index)
         return Trunk(
-            risk: bundles.risk(index), racks: bundles.racks(index), panels: (end(0), end(1)),
+            risk: bundles.risk(index), racks: Ends(near: racks.0, far: racks.1),
+            panels: Ends(near: end(0), far: end(1)),
             links: bundles.links(index), length: Int(bundleLengths[index]),
             medium: bundleMedia[index], plane: Int(bundles.planes[index]),
             turn: Int(bundleTurns[index]))
@@ -240,8 +253,9 @@ public struct WiringPlan: Sendable {
         guard bundles.isTrunk(bundle) else { return directCable(a, b) }
         let cords = Self.cords(of: link, bundle, fabric, bundles, placement)
         return Cable(
-            trunk: (Int(bundleTurns[bundle]), Int(bundles.laneOf[link.index])), cords: cords,
-            length: Int(bundleLengths[bundle]) + cords.0 + cords.1,
+            trunk: Lane(trunk: Int(bundleTurns[bundle]), lane: Int(bundles.laneOf[link.index])),
+            cords: cords,
+            length: Int(bundleLengths[bundle]) + cords.near + cords.far,
             medium: bundleMedia[bundle])
     }
 

@@ -12,9 +12,16 @@ public struct WiringSummary: Hashable, Sendable {
         public var spares: Int
     }
 
-    /// Racks by what they mainly hold, in order of `edge`, `aggregation`, `core`, `server`,
-    /// `panel`, `switch`; kinds without racks are left out.
-    public var racks: [(kind: String, count: Int)] = []
+    /// Racks of one kind.
+    public struct RackCount: Hashable, Sendable {
+        /// What they mainly hold: `edge`, `aggregation`, `core`, `server`, `panel` or `switch`.
+        public var kind: String
+        /// How many there are.
+        public var count: Int
+    }
+
+    /// Racks by what they mainly hold; kinds without racks are left out.
+    public var racks: [RackCount] = []
     /// Rows, and racks of a full row.
     public var rows = 0
     /// Racks of a full row.
@@ -47,13 +54,6 @@ public struct WiringSummary: Hashable, Sendable {
     public var media: [CableMedium: Int] = [:]
     /// The bill of materials, in order of name and detail.
     public var items: [Item] = []
-
-    public static func == (a: WiringSummary, b: WiringSummary) -> Bool {
-        a.items == b.items && a.links == b.links && a.trunks == b.trunks
-            && a.largestRiskShare == b.largestRiskShare && a.trunkFill == b.trunkFill
-    }
-
-    public func hash(into hasher: inout Hasher) { hasher.combine(items) }
 }
 
 extension WiringPlan {
@@ -69,7 +69,7 @@ extension WiringPlan {
         summary.rows = (rackCount + placement.racksPerRow - 1) / placement.racksPerRow
         summary.racks = WiringPlacement.Kind.allCases.compactMap { kind in
             let count = placement.racks.count { $0.kind == kind }
-            return count > 0 ? ("\(kind.name)", count) : nil
+            return count > 0 ? .init(kind: "\(kind.name)", count: count) : nil
         }
         summary.trunksUntilFirstPlane = trunksUntilFirstPlane
         summary.largestRiskShare = largestRiskShare()
@@ -86,14 +86,14 @@ extension WiringPlan {
         func count(_ cable: Cable) {
             summary.media[cable.medium, default: 0] += 1
             if cable.medium.needsTransceivers { parts.add(.transceiver, cable.medium, 0, 2) }
-            if cable.trunk == nil {
+            guard let cords = cable.cords else {
                 parts.add(.cable, cable.medium, cable.length, 1)
                 summary.laidMetres += (cable.length + 99) / 100
-            } else {
-                inTrunks += 1
-                parts.add(.nearCord, cable.medium, cable.cords.0, 1)
-                parts.add(.farCord, cable.medium, cable.cords.1, 1)
+                return
             }
+            inTrunks += 1
+            parts.add(.nearCord, cable.medium, cords.near, 1)
+            parts.add(.farCord, cable.medium, cords.far, 1)
         }
         for index in 0..<fabric.linkCount {
             let cable = cable(of: LinkID(index))

@@ -133,10 +133,12 @@ private struct OneLink {
     ) {
         let cable = plan.cable(of: link)
         let lane = cable.trunk?.lane ?? 0
-        let far = cable.trunk == nil ? 100 : cable.cords.1
-        let near = cable.trunk == nil ? cable.length : cable.length - cable.cords.1
+        // A fibre of its own reaches to the far rack; the far end tests its port alone.
+        let far = cable.cords?.far ?? 100
+        let near = cable.length - (cable.cords?.far ?? 0)
         let expectation = LinkCommissioning.Expectation(
-            lengths: (near, far), identities: (lane, lane, link.index),
+            lengths: WiringPlan.Ends(near: near, far: far),
+            plugs: WiringPlan.Ends(near: lane, far: lane), peer: link.index,
             // A cable with its plugs in one piece has no face to put a reflector on.
             usesReflectors: usesReflectors && cable.medium.needsTransceivers)
         machine = LinkCommissioning(expectation)
@@ -182,10 +184,10 @@ private struct OneLink {
             mark { $0.trunkError = error }
         }
         if happens(faults.wrongTrunk), let trunk = cable.trunk,
-            trunk.index ^ 1 < plan.trunkCount
+            trunk.trunk ^ 1 < plan.trunkCount
         {
-            let other = plan.trunk(turn: trunk.index ^ 1).length
-            let own = plan.trunk(turn: trunk.index).length
+            let other = plan.trunk(turn: trunk.trunk ^ 1).length
+            let own = plan.trunk(turn: trunk.trunk).length
             // Its length may be the same: then only the peers' names tell.
             mark {
                 $0.ends[0].wrongTrunkError = other - own

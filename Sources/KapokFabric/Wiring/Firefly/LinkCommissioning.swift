@@ -96,32 +96,25 @@ public struct LinkCommissioning: StateMachine, Sendable {
     /// What the plan says about the link.
     public struct Expectation: Hashable, Sendable {
         /// Centimetres of fibre between each end and its reflector.
-        public var lengths: (near: Int, far: Int)
-        /// Which plug each end should see, and which peer.
-        public var identities: (near: Int, far: Int, peer: Int)
+        public var lengths: WiringPlan.Ends<Int>
+        /// Which reflector plug each end should see.
+        public var plugs: WiringPlan.Ends<Int>
+        /// Who should answer when the ends are joined.
+        public var peer: Int
         /// How long the link is burnt in.
         public var burnIn: Interval
         /// False to test nothing before the ends are mated, as if there were no reflectors.
         public var usesReflectors: Bool
 
         public init(
-            lengths: (near: Int, far: Int), identities: (near: Int, far: Int, peer: Int),
+            lengths: WiringPlan.Ends<Int>, plugs: WiringPlan.Ends<Int>, peer: Int,
             burnIn: Interval = .seconds(3_600), usesReflectors: Bool = true
         ) {
             self.lengths = lengths
-            self.identities = identities
+            self.plugs = plugs
+            self.peer = peer
             self.burnIn = burnIn
             self.usesReflectors = usesReflectors
-        }
-
-        public static func == (a: Expectation, b: Expectation) -> Bool {
-            a.lengths == b.lengths && a.identities == b.identities && a.burnIn == b.burnIn
-                && a.usesReflectors == b.usesReflectors
-        }
-
-        public func hash(into hasher: inout Hasher) {
-            hasher.combine(lengths.near)
-            hasher.combine(lengths.far)
         }
     }
 
@@ -211,7 +204,7 @@ public struct LinkCommissioning: StateMachine, Sendable {
             effects.append(.meet)
         case .met(let reading):
             guard stage == .mated, pending == [nil, nil] else { return }
-            if let fault = fault(in: reading, expected: expectation.identities.peer, length: nil) {
+            if let fault = fault(in: reading, expected: expectation.peer, length: nil) {
                 ask(suspect, fault, .mated, &effects)
             } else {
                 fault = nil
@@ -220,7 +213,7 @@ public struct LinkCommissioning: StateMachine, Sendable {
             }
         case .burnt(let reading):
             guard stage == .burnIn, pending == [nil, nil] else { return }
-            if let fault = fault(in: reading, expected: expectation.identities.peer, length: nil) {
+            if let fault = fault(in: reading, expected: expectation.peer, length: nil) {
                 ask(suspect, fault, .burnIn, &effects)
             } else {
                 fault = nil
@@ -253,7 +246,7 @@ public struct LinkCommissioning: StateMachine, Sendable {
         _ end: End, _ reading: Reading, _ effects: inout EffectBuffer<Effect>
     ) {
         let expected =
-            end == .near ? expectation.identities.near : expectation.identities.far
+            end == .near ? expectation.plugs.near : expectation.plugs.far
         let length = end == .near ? expectation.lengths.near : expectation.lengths.far
         guard let fault = fault(in: reading, expected: expected, length: length) else {
             fault = nil

@@ -126,7 +126,7 @@ struct SimulatedOptics {
         let loss =
             2 * (fibreLoss(length) + connectors * Self.connector + state.dirt) + Self.reflector
             + state.weakness
-        let expected = isNear ? expectation.identities.near : expectation.identities.far
+        let expected = isNear ? expectation.plugs.near : expectation.plugs.far
         return reading(
             margin: budget - loss,
             hasLight: !state.isTransceiverDead && !state.isCordBroken
@@ -148,7 +148,7 @@ struct SimulatedOptics {
         }
         return reading(
             margin: margin, hasLight: !isDark, trip: length,
-            identity: expectation.identities.peer + (wrong ? 1 : 0), &random)
+            identity: expectation.peer + (wrong ? 1 : 0), &random)
     }
 
     /// Joins the ends: new dirt may come in, and what is marked to fail early is found only later.
