@@ -69,6 +69,10 @@ public enum ForwardingDefect: String, Hashable, Sendable, CaseIterable {
     case ignoresRemoteNews
     /// A packet whose rank cannot go on is dropped at once.
     case noAlternates
+    /// The next tree is taken without a look at its first link.
+    case nextTreeUnseen
+    /// Beyond the highest rank counting begins again.
+    case tagWrapsAround
 }
 
 /// How switches forward: a pure function of the plan, of what the switch knows, and of the packet's
@@ -167,8 +171,10 @@ public struct Forwarding: Sendable {
         let count = routes.treeCount
         let current = tag.tree(of: count) ?? count - 1
         let first = tag == .zero ? 1 : 0
-        let last = min(first + count - 1, Int(Tag.highest.rank) - Int(tag.rank))
+        var last = min(first + count - 1, Int(Tag.highest.rank) - Int(tag.rank))
+        if defect == .tagWrapsAround { last = first + count - 1 }
         guard first <= last else { return nil }
+        if defect == .nextTreeUnseen { return choice(first) }
         if defect != .ignoresRemoteNews {
             // What is better to avoid, then only what is dead.
             for avoided in soft.count > dead.count ? [soft, dead] : [dead] {
@@ -199,7 +205,7 @@ public struct Forwarding: Sendable {
         func choice(_ step: Int) -> (port: Int, tag: Tag)? {
             let tree = (current + step) % count
             return routes.treePort(at: id, to: destination, tree: tree).map {
-                ($0, Tag(rank: tag.rank + UInt8(step)))
+                ($0, Tag(rank: (tag.rank + UInt8(step)) & Tag.highest.rank))
             }
         }
     }
