@@ -232,7 +232,7 @@ struct PortSession: Sendable {
     mutating func advance(at now: Instant, timers: AgentTimers) -> Step {
         switch phase {
         case .down:
-            if let until = optimisticUntil, now >= until { return .failed(.notAgreed) }
+            if isOptimismOver(at: now, timers: timers) { return .failed(.notAgreed) }
             return .nothing
         case .waiting:
             if peerHearsMe, now - soundSince >= holdDown(timers) {
@@ -240,7 +240,7 @@ struct PortSession: Sendable {
                 agreedIncarnation = 0
                 fallthrough
             }
-            if let until = optimisticUntil, now >= until { return .failed(.notAgreed) }
+            if isOptimismOver(at: now, timers: timers) { return .failed(.notAgreed) }
             return .nothing
         case .up:
             if agreedIncarnation == 0 {
@@ -253,7 +253,7 @@ struct PortSession: Sendable {
                     }
                     return .agreed
                 }
-                if let until = optimisticUntil, now >= until { return .failed(.notAgreed) }
+                if isOptimismOver(at: now, timers: timers) { return .failed(.notAgreed) }
                 return .nothing
             }
             if let until = graceUntil, now >= until { return .failed(.otherEnd) }
@@ -266,6 +266,21 @@ struct PortSession: Sendable {
             return .nothing
         }
     }
+
+    /// Whether a port that counts as in use since the start of the agent had time enough to agree.
+    /// While only the other end's agent is silent and its kernel answers, the link works, and the
+    /// time begins again when that agent speaks.
+    private mutating func isOptimismOver(at now: Instant, timers: AgentTimers) -> Bool {
+        guard let until = optimisticUntil, now >= until else { return false }
+        guard now - lastHello >= timers.hello * UInt64(timers.multiplier),
+            now - lastEcho <= timers.hello * Self.echoMemory
+        else { return true }
+        optimisticUntil = now + timers.hello * SwitchAgent.startGrace
+        return false
+    }
+
+    /// Intervals for which an echo reply proves that the other end's kernel works.
+    private static let echoMemory: UInt64 = 8
 
     // MARK: Failing
 

@@ -30,7 +30,11 @@ extension PortSession {
         at now: Instant, timers: AgentTimers, health: LoopHealth, lastSelfEcho: Instant
     ) -> Verdict {
         var verdict = Verdict()
-        if case .down = phase { return verdict }
+        if case .down = phase {
+            // After a start the neighbour's agent may be silent while its kernel forwards.
+            verdict.asksEcho = optimisticUntil != nil && hasCarrier
+            return verdict
+        }
         let interval = max(timers.hello, peerInterval)
         let excusesLateness = health.isLate && excuses < Self.maximumExcuses
         if excusesLateness {
@@ -71,12 +75,9 @@ extension PortSession {
 
     /// The neighbour's kernel answered.
     mutating func heardEcho(at arrival: Instant) {
-        guard case .down = phase else {
-            if arrival > lastEcho {
-                lastEcho = arrival
-                if let since = unansweredSince, arrival >= since { unansweredSince = nil }
-            }
-            return
-        }
+        if case .down = phase, optimisticUntil == nil { return }
+        guard arrival > lastEcho else { return }
+        lastEcho = arrival
+        if let since = unansweredSince, arrival >= since { unansweredSince = nil }
     }
 }
