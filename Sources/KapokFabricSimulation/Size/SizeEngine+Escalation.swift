@@ -61,18 +61,21 @@ extension SizeEngine {
         var count = 0
         var isBlocked = true
         for core in 0..<topology.shape.coresPerAggregation {
-            var isDead = false
-            for end in [cause.pod, pod] {
-                let link = topology.upperLink(
-                    plane: cause.plane, pod: end, aggregation: cause.aggregation, core: core)
-                if links[link.index].told == .down {
-                    count += 1
-                    isDead = true
-                }
-            }
+            let near = toldDown(cause, cause.pod, core, topology)
+            let far = toldDown(cause, pod, core, topology)
+            count += (near ? 1 : 0) + (far ? 1 : 0)
+            let isDead = near || far
             if !isDead { isBlocked = false }
         }
         return (count, isBlocked)
+    }
+
+    private func toldDown(
+        _ cause: NewsCause, _ pod: Int, _ core: Int, _ topology: ClosTopology
+    ) -> Bool {
+        let link = topology.upperLink(
+            plane: cause.plane, pod: pod, aggregation: cause.aggregation, core: core)
+        return links[link.index].told == .down
     }
 
     /// Whether an edge switch was told of an upper link by now.

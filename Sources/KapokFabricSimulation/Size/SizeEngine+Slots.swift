@@ -171,8 +171,9 @@ extension SizeEngine {
         if !isComplete {
             slots[slot].isIncomplete = true
             last = max(last, compareDigests(slot))
+            let reaches = reachingPods(news.cause)
             for index in 0..<news.scope where isMissing(news, index) {
-                if needs(news, index) { tally.untold += 1 } else { tally.cutOff += 1 }
+                if needs(news, index, reaches) { tally.untold += 1 } else { tally.cutOff += 1 }
             }
         }
         slots[slot].outstanding = -1
@@ -234,7 +235,7 @@ extension SizeEngine {
 
     /// Whether a switch's choice can depend on the link that the news are about: not if nothing is
     /// left of its shortest paths towards it.
-    private func needs(_ news: NewsSlot, _ index: Int) -> Bool {
+    private func needs(_ news: NewsSlot, _ index: Int, _ reaches: [Bool]) -> Bool {
         guard let topology else { return true }
         let cause = news.cause
         let at = topology.position(of: scopeSwitch(cause, index))
@@ -242,11 +243,8 @@ extension SizeEngine {
         case (.lower, .edge):
             let way = topology.lowerLink(
                 plane: at.plane, pod: at.pod, edge: at.group, aggregation: cause.aggregation)
-            return way == news.link
-                || (isUsable(way)
-                    && (at.pod == cause.pod || reaches(cause, from: at.pod, topology)))
-        case (.lower, .aggregation):
-            return at.pod == cause.pod || reaches(cause, from: at.pod, topology)
+            return way == news.link || (isUsable(way) && reaches[at.pod])
+        case (.lower, .aggregation): return reaches[at.pod]
         case (.lower, .core):
             return isUsable(
                 topology.upperLink(
@@ -264,14 +262,18 @@ extension SizeEngine {
         links[link.index].causes == 0 && links[link.index].told == .up
     }
 
-    /// Whether a core leads from an aggregation switch of `pod` to that of the lower link.
-    private func reaches(_ cause: NewsCause, from pod: Int, _ topology: ClosTopology) -> Bool {
-        (0..<topology.shape.coresPerAggregation).contains { core in
-            [pod, cause.pod].allSatisfy {
-                isUsable(
-                    topology.upperLink(
-                        plane: cause.plane, pod: $0, aggregation: cause.aggregation, core: core))
-            }
+    /// For each pod, whether a core leads from its aggregation switch to that of a lower link;
+    /// empty for other links.
+    private func reachingPods(_ cause: NewsCause) -> [Bool] {
+        guard let topology, cause.kind == .lower else { return [] }
+        func isOpen(_ pod: Int, _ core: Int) -> Bool {
+            isUsable(
+                topology.upperLink(
+                    plane: cause.plane, pod: pod, aggregation: cause.aggregation, core: core))
+        }
+        let cores = (0..<topology.shape.coresPerAggregation).filter { isOpen(cause.pod, $0) }
+        return (0..<topology.shape.pods).map { pod in
+            pod == cause.pod || cores.contains { isOpen(pod, $0) }
         }
     }
 
@@ -342,8 +344,9 @@ extension SizeEngine {
         let began = outcomes[news.failure].began
         var last: UInt64 = 0
         var sum: UInt64 = 0
+        let reaches = news.isIncomplete ? reachingPods(news.cause) : []
         for index in 0..<news.scope where news.known[index] != NewsSlot.unknown {
-            if !news.isIncomplete || needs(news, index) {
+            if !news.isIncomplete || needs(news, index, reaches) {
                 last = max(last, UInt64(news.known[index]))
             }
             sum &+= UInt64(news.known[index]) &* UInt64(truncatingIfNeeded: index | 1)
