@@ -66,7 +66,8 @@ struct FabricPlanCommand: AsyncParsableCommand {
     var reserve = SwitchProfile().reserve
     @Option(
         help: ArgumentHelp(
-            "Make a planner's key: FILE is private, FILE.pub is for the switches.",
+            "Make a planner's key, and sign with it what is planned: FILE is private, FILE.pub is "
+                + "for the switches.",
             valueName: "file"))
     var newKey: String?
     @Option(
@@ -77,11 +78,13 @@ struct FabricPlanCommand: AsyncParsableCommand {
     var json = false
 
     mutating func run() async throws {
-        if newKey != nil || newSecret != nil { return try makeKeys() }
+        try makeKeys()
+        let isAboutKeys = newKey != nil || newSecret != nil
+        if isAboutKeys, options.topology == nil, options.graph == nil, replaces == nil { return }
         let old = try replaces.map { try FabricPlanFiles.load($0) }
         let (name, plan) = try plan(after: old)
         let planner = Planner(
-            signer: try key.map { try FabricKeyFiles.signer($0) } ?? PlannerSigner(),
+            signer: try (key ?? newKey).map { try FabricKeyFiles.signer($0) } ?? PlannerSigner(),
             profile: SwitchProfile(
                 groups: maxGroups, members: maxMembers, routes: maxRoutes, reserve: reserve))
         var relation = PlanRelation.safe
@@ -104,7 +107,7 @@ struct FabricPlanCommand: AsyncParsableCommand {
         let proof = try prove(plan, after: old?.plan, relation)
         var report = FabricPlanReport(compiled, name: name, seconds: seconds)
         report.proof = proof
-        report.isKeyTemporary = key == nil
+        report.isKeyTemporary = key == nil && newKey == nil
         if let old {
             report.changedSwitches =
                 PlanImpact(from: old.plan, to: plan, isBrief: true).changes.count
@@ -119,13 +122,18 @@ struct FabricPlanCommand: AsyncParsableCommand {
     }
 
     private func makeKeys() throws {
+        guard key == nil || newKey == nil else {
+            throw CommandFailure(description: "either --key or --new-key")
+        }
+        // What is printed on standard output may be JSON.
+        func say(_ text: String) { FileHandle.standardError.write(Data("\(text)\n".utf8)) }
         if let newKey {
             let key = try FabricKeyFiles.makePlannerKey(newKey)
-            print("wrote \(newKey), which is private, and \(newKey).pub: \(key)")
+            say("wrote \(newKey), which is private, and \(newKey).pub: \(key)")
         }
         if let newSecret {
             try FabricKeyFiles.writeSecret(FabricKeys.newSecret(), newSecret)
-            print("wrote \(newSecret), which the switches of one fabric share")
+            say("wrote \(newSecret), which the switches of one fabric share")
         }
     }
 

@@ -126,6 +126,7 @@ extension BorderDesign {
                 lines.append(" neighbor \(name) capability extended-nexthop")
             }
             lines.append(" neighbor \(name) description AS \(peer.asn) at \(peer.interface)")
+            lines.append(" neighbor \(name) timers connect 5")
             lines.append(" neighbor \(name) bfd profile fabric-border")
         }
         lines += [" !", " address-family ipv4 unicast"]
