@@ -80,7 +80,9 @@ public enum ForwardingDefect: String, Hashable, Sendable, CaseIterable {
 ///
 /// At rank 0 the packet takes a port whose whole way to the destination is free of links known dead;
 /// knowledge only ever *removes* ports from a network without loops. If none is left, it rises to
-/// the next tree, in order, whose way from here is free; then to the next whose first link lives.
+/// the tree with the shortest way from here that is free. From there on it stays on its tree while
+/// that is free, and otherwise rises to the next, in order, that is; or, if none is, to the next
+/// whose first link lives.
 public struct Forwarding: Sendable {
     /// The fabric.
     public let fabric: Fabric
@@ -162,9 +164,10 @@ public struct Forwarding: Sendable {
         return .forward(defect == .noTagRise ? tag : choice.tag)
     }
 
-    /// The packet's own tree while that is clear; otherwise, of the trees behind it, the one with
-    /// the shortest way that is clear of what had better be avoided, or else of what is dead; or
-    /// else the first whose first link lives (a switch further on may see more).
+    /// At rank 0 the tree with the shortest way that is clear of what had better be avoided, or else
+    /// of what is dead. Above, the packet's own tree while that is clear of what is dead, and then
+    /// the first behind it. If none is clear, the first whose first link lives (a switch further on
+    /// may see more).
     private func climb(
         at id: SwitchID, to destination: DestinationID, tag: Tag, dead: LinkSet, soft: LinkSet
     ) -> (port: Int, tag: Tag)? {
@@ -176,8 +179,10 @@ public struct Forwarding: Sendable {
         guard first <= last else { return nil }
         if defect == .nextTreeUnseen { return choice(first) }
         if defect != .ignoresRemoteNews {
-            // What is better to avoid, then only what is dead.
-            for avoided in soft.count > dead.count ? [soft, dead] : [dead] {
+            // Who has left rank 0 no longer minds what had better be avoided: switches that know
+            // different things would send the packet to and fro between the trees without it.
+            let minds = tag == .zero && soft.count > dead.count
+            for avoided in minds ? [soft, dead] : [dead] {
                 var best: (length: Int, step: Int)?
                 for step in first...last {
                     let tree = (current + step) % count
