@@ -6,7 +6,8 @@ struct ExhaustiveCheck {
     private let table: RiskTable
     private let targets: [ClosSymmetry.Representative]
     private let limit: Int
-    private let absent: LinkSet
+    /// Links that some plan does without: they connect nothing.
+    private let unplanned: LinkSet
     private let search: MemoSearch
     private let full: MemoSearch
 
@@ -20,7 +21,7 @@ struct ExhaustiveCheck {
         self.table = table
         self.targets = targets
         self.limit = limit
-        absent = Forwarding.absentLinks(plans)
+        unplanned = Forwarding.unplannedLinks(plans)
         search = MemoSearch(plans: plans, knowledge: knowledge)
         full = MemoSearch(plans: plans, knowledge: .flooded)
     }
@@ -58,7 +59,7 @@ struct ExhaustiveCheck {
     private func check(_ risks: [Risk], over: [Risk], _ report: inout CheckReport) {
         let dead = risks.reduce(LinkSet()) { $0.union(table.links(of: $1)) }
         let revived = over.reduce(LinkSet()) { $0.union(table.links(of: $1)) }
-        let isCut = !dead.isEmpty || !absent.isEmpty
+        let isCut = !dead.isEmpty || !unplanned.isEmpty
         for target in targets {
             let owner = fabric.owner(of: target.destination)
             if risks.contains(.node(owner)) { continue }
@@ -75,7 +76,7 @@ struct ExhaustiveCheck {
                 if case .lost = outcome, isCut {
                     if connected == nil {
                         connected = fabric.reached(
-                            from: owner, without: dead, and: absent, until: nil)
+                            from: owner, without: dead, and: unplanned, until: nil)
                     }
                     if connected?[source.index] == false {
                         report.disconnected = (report.disconnected ?? 0) + target.weight

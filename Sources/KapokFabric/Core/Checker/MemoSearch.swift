@@ -139,4 +139,9 @@ extension Forwarding {
     static func absentLinks(_ plans: [Forwarding]) -> LinkSet {
         LinkSet(plans[0].missing.filter { link in plans.allSatisfy { $0.missing.contains(link) } })
     }
+
+    /// Links that at least one of the plans does without.
+    static func unplannedLinks(_ plans: [Forwarding]) -> LinkSet {
+        plans.reduce(LinkSet()) { $0.union($1.missing) }
+    }
 }

@@ -46,6 +46,8 @@ final class WalkSearch {
     private let patterns: [FailurePattern]
     private let limit: Int
     private let absent: LinkSet
+    /// Links that some plan does without: they connect nothing.
+    private let unplanned: LinkSet
 
     private var destination = DestinationID(0)
     private var owner = SwitchID(0)
@@ -73,6 +75,7 @@ final class WalkSearch {
         self.limit = limit
         fabric = plans[0].fabric
         absent = Forwarding.absentLinks(plans)
+        unplanned = Forwarding.unplannedLinks(plans)
     }
 
     var isFull: Bool { found.count >= limit }
@@ -254,9 +257,9 @@ final class WalkSearch {
     /// where the destination stands alone: then a walk is followed for nothing, no more.
     private var isCut: Bool {
         if fabric.linkCount <= 1 << 11 {
-            return !fabric.isConnected(start, owner, without: adversary.dead, and: absent)
+            return !fabric.isConnected(start, owner, without: adversary.dead, and: unplanned)
         }
-        return !fabric.hasLivingLink(owner, adversary.dead, absent)
+        return !fabric.hasLivingLink(owner, adversary.dead, unplanned)
     }
 
     /// Whether a switch with what it knows now would have done what it did.
@@ -279,8 +282,14 @@ final class WalkSearch {
         guard case .forward(let sent) = decide(seat, tag, &ports) else {
             return fail(.noWayOn, at: id, tag, seat: seat)
         }
-        for port in ports where sent != oldSent || !oldPorts.contains(port) {
-            go(by: port, sent, from: id, tag, seat: seat)
+        for port in ports {
+            // What was taken before is new where it now leads into a dead link.
+            let isDead = fabric.neighbor(of: id, port: port).map {
+                adversary.dead.contains($0.link)
+            }
+            if sent != oldSent || !oldPorts.contains(port) || isDead == true {
+                go(by: port, sent, from: id, tag, seat: seat)
+            }
         }
         press(seat, tag, ports, sent)
     }
@@ -325,7 +334,7 @@ final class WalkSearch {
     private func fail(_ fault: CounterExample.Fault, at id: SwitchID, _ tag: Tag, seat: Int?) {
         if isFull { return }
         if fault != .loop {
-            guard fabric.isConnected(start, owner, without: adversary.dead, and: absent)
+            guard fabric.isConnected(start, owner, without: adversary.dead, and: unplanned)
             else { return }
         }
         guard longestPrefix != nil else { return }
