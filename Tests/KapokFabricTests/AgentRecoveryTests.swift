@@ -7,7 +7,7 @@ struct AgentRecoveryTests {
     static func failed(holdDown: Interval = .seconds(3)) throws -> AgentNet {
         var timers = AgentTimers()
         timers.holdDown = holdDown
-        var net = try AgentNet("leafspine:1,2,0", timers: timers)
+        var net = try AgentNet("leafspine:1,1,0", timers: timers)
         net.run(.milliseconds(20))
         net.cutBothWays(LinkID(0))
         net.run(.milliseconds(10))
@@ -29,7 +29,7 @@ struct AgentRecoveryTests {
         var net = try Self.failed()
         net.heal(LinkID(0))
         let healed = net.now
-        let time = try #require(Self.recovery(&net, 0, within: .seconds(4)))
+        let time = try #require(Self.recovery(&net, 0, within: .milliseconds(3_200)))
         #expect(time >= .seconds(3) && time <= .milliseconds(3_100))
         let told = try #require(
             net.entries.first {

@@ -169,6 +169,11 @@ struct PortSession: Sendable {
                 at: arrival)
         }
         if !isSameLife {
+            // Whoever is first heard when the time to agree is nearly over gets all of it.
+            let grace = timers.hello * SwitchAgent.startGrace
+            if peerIncarnation == 0, let until = optimisticUntil, (until - arrival) * 2 < grace {
+                optimisticUntil = arrival + grace
+            }
             peerHopSequence = 0
             peerIncarnation = hello.incarnation
         }
@@ -269,11 +274,13 @@ struct PortSession: Sendable {
 
     /// Whether a port that counts as in use since the start of the agent had time enough to agree.
     /// While only the other end's agent is silent and its kernel answers, the link works, and the
-    /// time begins again when that agent speaks.
+    /// time begins again when that agent speaks. But not for ever: where no agent ever started, the
+    /// kernel has no routes.
     private mutating func isOptimismOver(at now: Instant, timers: AgentTimers) -> Bool {
         guard let until = optimisticUntil, now >= until else { return false }
         guard now - lastHello >= timers.hello * UInt64(timers.multiplier),
-            now - lastEcho <= timers.hello * Self.echoMemory
+            now - lastEcho <= timers.hello * Self.echoMemory,
+            now - lastHello <= timers.hello * Self.longestOptimism
         else { return true }
         optimisticUntil = now + timers.hello * SwitchAgent.startGrace
         return false
@@ -281,6 +288,8 @@ struct PortSession: Sendable {
 
     /// Intervals for which an echo reply proves that the other end's kernel works.
     private static let echoMemory: UInt64 = 8
+    /// Intervals after which a neighbour whose agent never spoke is taken to have none.
+    private static let longestOptimism: UInt64 = 12_000
 
     // MARK: Failing
 

@@ -6,6 +6,9 @@ extension SwitchAgent {
     static let probes = 16
     /// Neighbours that get more at a time.
     static let maximumProbedPorts = 4
+    /// Intervals after a sign of the own loop's lateness in which missing hellos say nothing about
+    /// a link: they may have found the receive buffer full.
+    static let distrust: UInt64 = 4
 
     mutating func tick(
         lateness: Interval, at now: Instant, into effects: inout EffectBuffer<AgentEffect>
@@ -16,6 +19,7 @@ extension SwitchAgent {
         health.tick(lateness: lateness, interval: plan.timers.hello)
         if health.isLate {
             tally.lateTicks += 1
+            distrustUntil = now + plan.timers.hello * Self.distrust
             note(.debug, "loop_late", at: now, into: &effects) { _ in
                 "the own loop came \(lateness.nanoseconds / 1_000) us late"
             }
@@ -67,7 +71,7 @@ extension SwitchAgent {
         for offset in 0..<count {
             let port = start + offset < count ? start + offset : start + offset - count
             guard ports[port].hasCarrier, !ports[port].isMissing else { continue }
-            var times = 1
+            var times = min(max(1, hellosPerTick), Self.probes)
             if ports[port].peerFlags.contains(.wantsProbes), probedPorts < Self.maximumProbedPorts {
                 probedPorts += 1
                 times = Self.probes
@@ -141,6 +145,9 @@ extension SwitchAgent {
         let isNewLife =
             ports[port].peerIncarnation != hello.incarnation && ports[port].peerIncarnation != 0
         let wasAvoided = ports[port].isAvoided
+        if now - arrival >= plan.timers.hello * 2 {
+            distrustUntil = now + plan.timers.hello * Self.distrust
+        }
         if ports[port].isAgentSilent {
             ports[port].isAgentSilent = false
             note(.info, "neighbor_agent_back", at: now, into: &effects) {
@@ -149,7 +156,7 @@ extension SwitchAgent {
         }
         let step = ports[port].hear(
             hello, at: arrival, own: identity.incarnation, timers: plan.timers,
-            isTrusted: !health.isLate)
+            isTrusted: now >= distrustUntil)
         if isNewLife {
             note(.info, "neighbor_restarted", at: now, into: &effects) {
                 "\($0.describe(port)): the neighbour's agent started again"

@@ -34,6 +34,10 @@ public struct SwitchAgent: StateMachine, Sendable {
     /// A mistake put in on purpose; nil outside of tests.
     public var defect: AgentDefect?
 
+    /// Hellos that go out by each port at each tick, 1 to 16. More find grey links sooner and cost
+    /// as much more; neighbours need not agree on it. One is enough for all else.
+    public var hellosPerTick = 1
+
     // Plans
     var initialPlan: [UInt8]?
     /// The plan in force; nil before the first.
@@ -49,6 +53,9 @@ public struct SwitchAgent: StateMachine, Sendable {
     var sequenceFloor: UInt64 = 0
     var health = LoopHealth()
     var lastSelfEcho = Instant.zero
+    /// Until when missing hellos speak against the own host, which was too slow to read them, and
+    /// not against the link.
+    var distrustUntil = Instant.zero
     /// A foreign hello costs a key; one a tick is looked into.
     var mayLookIntoStranger = true
 
