@@ -148,7 +148,7 @@ struct AgentNet {
         }
     }
 
-    /// Something reaches a kernel: it is stamped when the kernel runs, and read when the agent does.
+    /// Something reaches a kernel: it is stamped when the kernel runs, read when the agent does.
     private mutating func kernel(_ index: Int, _ event: (Instant) -> AgentEvent) {
         guard !hosts[index].isDead else { return }
         hosts[index].inbox.append(event(max(now, hosts[index].frozenUntil)))

@@ -12,9 +12,9 @@ struct LoopHealth: Hashable, Sendable {
     /// Ticks after which the allowance has fallen to 1/e: a quarter of a second at 1 ms.
     private static let memory: UInt64 = 256
 
-    /// Takes in one tick. A quarter of an interval is the ordinary jitter of a timer; a tick is late
-    /// when it exceeds that by another quarter, and by a quarter more than what has lately been
-    /// usual.
+    /// Takes in one tick. A quarter of an interval is the ordinary jitter of a timer; a tick is
+    /// late when it exceeds that by another quarter, and by a quarter more than what has lately
+    /// been usual.
     mutating func tick(lateness: Interval, interval: Interval) {
         let jitter = interval.nanoseconds / 4
         let excess = lateness.nanoseconds > jitter ? lateness.nanoseconds - jitter : 0

@@ -74,8 +74,8 @@ extension SwitchAgent {
         if ports[port].concernsLoss { weighDrain(of: port, at: now, into: &effects) }
     }
 
-    /// Drains a grey link, or ends that. Each end promises to do without the link only while enough
-    /// others are left; the link is drained when one end wants it and both have promised. What is
+    /// Drains a grey link, or ends that. Each end promises to do without the link only while
+    /// enough others are left; the link is drained when one end wants it and both have promised. What is
     /// promised counts as gone, so that the floor holds whatever else turns grey.
     mutating func weighDrain(
         of port: Int, at now: Instant, into effects: inout EffectBuffer<AgentEffect>
