@@ -11,7 +11,7 @@ struct SimulateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "simulate",
         abstract: "Run a part of Kapok with simulated time, drives and faults, and judge it.",
-        subcommands: [Store.self])
+        subcommands: [Store.self, Fabric.self])
 }
 
 extension SimulateCommand {
@@ -52,7 +52,10 @@ extension SimulateCommand {
         func run() async throws {
             let began = ContinuousClock.now
             var tally = Tally()
-            try await runSeeds { result in
+            let defect = defect
+            try await runSeeds(from..<from + seeds, jobs: jobs) { seed in
+                try StoreSimulation.run(seed: seed, defect: defect)
+            } body: { result in
                 tally.add(result)
                 if printHashes, !json {
                     print("\(result.seed) \(hexadecimal(result.traceHash))")
@@ -71,47 +74,12 @@ extension SimulateCommand {
             if !tally.failures.isEmpty { throw ExitCode(1) }
         }
 
-        /// Runs the seeds, several at a time, and hands over the results in order of seeds.
-        private func runSeeds(_ body: (StoreSimulationResult) -> Void) async throws {
-            let defect = defect
-            let end = from + seeds
-            let width = UInt64(jobs ?? max(1, ProcessInfo.processInfo.activeProcessorCount))
-            try await withThrowingTaskGroup(of: StoreSimulationResult.self) { group in
-                var next = from
-                var wanted = from
-                // One slow seed holds the others' results back, and no more than these many.
-                let window = width * 16
-                var early: [UInt64: StoreSimulationResult] = [:]
-                var running: UInt64 = 0
-                while wanted < end {
-                    while next < end, running < width, next - wanted < window {
-                        let seed = next
-                        group.addTask { try StoreSimulation.run(seed: seed, defect: defect) }
-                        next += 1
-                        running += 1
-                    }
-                    guard let result = try await group.next() else { break }
-                    running -= 1
-                    early[result.seed] = result
-                    while let result = early.removeValue(forKey: wanted) {
-                        body(result)
-                        wanted += 1
-                    }
-                }
-            }
-        }
-
         /// What to type to see the seed's run again.
         private func replay(_ seed: UInt64) -> String {
             let line = ReplayLine(seed: seed, commit: nil, scenario: "store")
             return "\(line)" + (defect.map { " --defect \($0.rawValue)" } ?? "")
         }
     }
-}
-
-private func hexadecimal(_ number: UInt64) -> String {
-    let digits = String(number, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
 }
 
 /// What all seeds together came to.

@@ -39,8 +39,8 @@ extension SweepWorld {
             links[link.index].cuts[direction] += step
             trouble(link, isOn, &agenda)
         case .carrierLoss(let link):
-            darken(link, isOn, &agenda)
             trouble(link, isOn, &agenda)
+            darken(link, isOn, &agenda)
         case .flap(let link):
             trouble(link, isOn, &agenda)
             guard isOn, let duration = incident.duration else { return }
@@ -53,7 +53,10 @@ extension SweepWorld {
             links[link.index].lossPerThousand[direction] = isOn ? perThousand : 0
             links[link.index].wasLossy = true
             trouble(link, isOn, &agenda)
-        case .noise(let link): links[link.index].isNoisy = isOn
+        case .noise(let link):
+            links[link.index].isNoisy = isOn
+            // A hello that is overtaken counts as lost: a cable does not reorder.
+            links[link.index].wasLossy = true
         case .agentStall(let id): stallAgent(id, isOn, incident.duration, &agenda)
         case .hostStall(let id): stallHost(id, isOn, incident.duration, &agenda)
         case .agentCrash(let id):
@@ -65,7 +68,9 @@ extension SweepWorld {
         case .switchCrash(let id, let isSilent):
             crash(id, isOn, isSilent: isSilent, &agenda)
         case .drain(let port):
-            deliver(.drain(port: port.port, isDrained: isOn), to: port.owner, &agenda)
+            drains[port, default: 0] += step
+            let isDrained = drains[port, default: 0] > 0
+            deliver(.drain(port: port.port, isDrained: isDrained), to: port.owner, &agenda)
         }
     }
 
@@ -126,6 +131,7 @@ extension SweepWorld {
             switches[id.index].isUp = false
             switches[id.index].forwarding = nil
         }
+        troubleAll(of: id, isOn, &agenda)
         if !isSilent {
             for port in 0..<fabric.fabricPortCount(of: id) {
                 if let next = fabric.neighbor(of: id, port: port) {
@@ -133,7 +139,6 @@ extension SweepWorld {
                 }
             }
         }
-        troubleAll(of: id, isOn, &agenda)
         if !isOn { restart(id, host: true, &agenda) }
     }
 

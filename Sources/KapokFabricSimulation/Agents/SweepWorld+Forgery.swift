@@ -31,7 +31,10 @@ extension SweepWorld {
     private func fingerprint(
         _ id: SwitchID, counting isCounted: Bool, _ agenda: borrowing Agenda<Event>
     ) -> [Int]? {
-        guard let snapshot = switches[id.index].agent?.snapshot(at: agenda.now) else { return nil }
+        // Before its first event an agent has not looked at its plan.
+        guard let snapshot = switches[id.index].agent?.snapshot(at: agenda.now),
+            snapshot.epoch != nil
+        else { return nil }
         var state: [Int] = [
             Int(truncatingIfNeeded: snapshot.epoch ?? 0),
             Int(truncatingIfNeeded: snapshot.storedEpoch ?? 0),

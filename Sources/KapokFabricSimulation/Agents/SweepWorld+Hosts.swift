@@ -27,6 +27,10 @@ extension SweepWorld {
         for port in 0..<fabric.fabricPortCount(of: id) where !hasCarrier(PortID(id, port)) {
             deliver(.carrier(port: port, isUp: false), to: id, &agenda)
         }
+        for port in 0..<fabric.fabricPortCount(of: id)
+        where drains[PortID(id, port), default: 0] > 0 {
+            deliver(.drain(port: port, isDrained: true), to: id, &agenda)
+        }
         let first = now + Interval(nanoseconds: network.below(parameters.timers.hello.nanoseconds))
         switches[id.index].nextTick = first
         agenda.schedule(.tick(id, life: life), at: first)
@@ -148,13 +152,15 @@ extension SweepWorld {
         for _ in 0..<copies {
             var delay = 15 + network.below(30 as UInt64)
             if link.isNoisy {
-                // Up to 1.5 intervals late, which reorders hellos, and no more.
+                // Three quarters of an interval late at most, which reorders bursts of hellos.
                 let most = parameters.timers.hello.nanoseconds / 1_000
-                delay += network.below(network.chance(1, in: 4) ? most * 3 / 2 : 300)
+                delay += network.below(network.chance(1, in: 4) ? most * 3 / 4 : 300)
             }
+            var arrival = agenda.now + .microseconds(delay)
+            if !link.isNoisy { arrival = max(arrival, link.lastArrivals[direction]) }
+            links[next.link.index].lastArrivals[direction] = arrival
             agenda.schedule(
-                .arrival(SweepPacket(to: next.far, payload: payload)), after: .microseconds(delay)
-            )
+                .arrival(SweepPacket(to: next.far, payload: payload)), at: arrival)
         }
     }
 

@@ -72,6 +72,8 @@ struct SweepLink {
     var darkness = 0
     var lossPerThousand: [UInt64] = [0, 0]
     var isNoisy = false
+    /// When the last packet arrives that is under way: a cable does not reorder, unless noisy.
+    var lastArrivals = [Instant.zero, Instant.zero]
     /// Troubles that are going on, and when the last one ended.
     var troubles = 0
     var soundSince = Instant.zero
@@ -97,6 +99,8 @@ struct SweepWorld: Scenario {
     var effects = EffectBuffer<AgentEffect>()
     var captured: [SweepCapture] = []
     var captures = 0
+    /// Drains of each port that are going on; whoever starts an agent tells it of them.
+    var drains: [PortID: Int] = [:]
     /// Faults that are going on, of those with an end.
     var openIncidents = 0
     var quietSince = Instant.zero
