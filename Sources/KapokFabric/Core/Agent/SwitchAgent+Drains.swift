@@ -75,8 +75,8 @@ extension SwitchAgent {
     }
 
     /// Drains a grey link, or ends that. Each end promises to do without the link only while
-    /// enough others are left; the link is drained when one end wants it and both have promised. What is
-    /// promised counts as gone, so that the floor holds whatever else turns grey.
+    /// enough others are left; the link is drained when one end wants it and both have promised.
+    /// What is promised counts as gone, so that the floor holds whatever else turns grey.
     mutating func weighDrain(
         of port: Int, at now: Instant, into effects: inout EffectBuffer<AgentEffect>
     ) {
@@ -86,7 +86,8 @@ extension SwitchAgent {
             ports[port].greySince = now
             ports[port].greyEpisodes = min(ports[port].greyEpisodes + 1, 32)
             note(.warning, "link_grey", at: now, into: &effects) {
-                "\($0.describe(port)): loses \($0.ports[port].loss.lossPerMillion) hellos of a million"
+                let lost = $0.ports[port].loss.lossPerMillion
+                return "\($0.describe(port)): loses \(lost) hellos of a million"
             }
         }
         if ports[port].loss.isGrey,
