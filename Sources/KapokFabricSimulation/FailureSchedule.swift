@@ -75,8 +75,8 @@ public struct FailureEvent: Sendable {
 ///
 /// | what | a month | source |
 /// |---|---|---|
-/// | hard failure of a link | 0.05 % of the links | order of magnitude of NIC-to-ToR links in Alibaba HPN (SIGCOMM 2024) and of a 5-year optic |
-/// | of these, silent; grey | 15 %; 15 % | 30 % of faults are silent or grey; halves are an assumption |
+/// | hard failure of a link | 0.05 % of the links | NIC-to-ToR links, Alibaba HPN (SIGCOMM 2024) |
+/// | of these, grey | 15 % | 30 % of faults are silent or grey; halves are an assumption |
 /// | flap | 20 times the hard failures | 10 to 50 times, the same experience reports |
 /// | switch | 2 % in three months | Microsoft, 180,000 switches (CCR 2021) |
 /// | trunk | 0.005 % of the trunks | assumption: a tenth of a link's rate |

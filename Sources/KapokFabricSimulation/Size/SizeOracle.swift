@@ -2,8 +2,8 @@ import KapokFabric
 import KapokWorld
 
 /// Follows packets through the network as the switches forward them with what each knows at that
-/// instant, and says when one does not fare as the engine claims. It shares `Forwarding.decide` with
-/// the switches, and nothing with the engine's sums.
+/// instant, and says when one does not fare as the engine claims. It shares `Forwarding.decide`
+/// with the switches, and nothing with the engine's sums.
 struct SizeOracle {
     let forwarding: Forwarding
     /// Every how many failures it looks.
