@@ -62,7 +62,8 @@ struct FabricPlanCommand: AsyncParsableCommand {
     var maxMembers = SwitchProfile().members
     @Option(help: "Routes that a switch holds.")
     var maxRoutes = SwitchProfile().routes
-    @Option(help: "Lost uplinks for which groups are kept ready, 0 to 4.")
+    @Option(
+        help: "Lost uplinks for which groups are kept ready, 0 to 4; fewer where there is no room.")
     var reserve = SwitchProfile().reserve
     @Option(
         help: ArgumentHelp(

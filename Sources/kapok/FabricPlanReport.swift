@@ -96,6 +96,10 @@ struct FabricPlanReport: Encodable {
             "\(limits.routes)",
         ])
         lines += ["", TextTable(rows: rows).text]
+        lines.append(
+            limits.reserve == 1
+                ? "groups are counted for every 1 lost uplink"
+                : "groups are counted for every \(limits.reserve) lost uplinks")
         if let folder, let totalBytes {
             lines += ["", "\(switches) plans, \(totalBytes) bytes, in \(folder)"]
         }

@@ -33,16 +33,25 @@ struct PlanTablesTests {
     @Test("a plan that needs more than the tables hold is refused, and says who needs how much")
     func overrun() {
         let planner = Planner(
-            signer: PlanSamples.signer, profile: SwitchProfile(groups: 500, routes: 1_000))
+            signer: PlanSamples.signer, profile: SwitchProfile(groups: 40, routes: 1_000))
         let plan = FabricPlan(
             epoch: 1, fabric: PlanSamples.fabric("fattree:64"), topologyName: "fattree:64")
         #expect {
             try planner.compile(plan)
         } throws: { error in
             guard case .tablesFull(let lines) = error as? PlanProblem else { return false }
-            return lines.contains("edge switches need 529 groups, and have 500 (switch 0)")
+            return lines.contains("core switches need 64 groups, and have 40 (switch 4096)")
+                && !lines.contains { $0.contains("edge switches need 1 groups") }
                 && lines.contains("core switches need 18432 routes, and have 1000 (switch 4096)")
         }
+    }
+
+    @Test("where groups for two lost uplinks have no room, they are kept for one")
+    func reserve() throws {
+        let report = report("fattree:128")
+        #expect(report.overruns.isEmpty)
+        #expect(report.reserve == 1)
+        #expect(report.rows.first?.most.groups == 65)
     }
 
     /// The sets of ports in use at a switch, by asking for every destination.

@@ -8,7 +8,8 @@ public struct SwitchProfile: Hashable, Sendable {
     public var nextHops: Int
     /// Routes.
     public var routes: Int
-    /// Lost members for which groups are kept ready, in every combination.
+    /// Lost members for which groups are kept ready, in every combination; fewer where the tables
+    /// are too small for that.
     public var reserve: Int
 
     /// The defaults are a small data-centre chip's: 4,096 groups, 65,536 members, 65,536 next
@@ -78,15 +79,27 @@ public struct TableReport: Hashable, Sendable {
         public var example: SwitchID
     }
 
-    /// The limits.
+    /// The limits, with the reserve that there is room for.
     public let profile: SwitchProfile
     /// The tiers that exist.
     public let rows: [Row]
     /// False for a wiring so large that groups were not counted; routes and next hops were.
     public let isCounted: Bool
 
-    /// Counts what a plan needs.
+    /// Lost members for which there is room to keep groups ready.
+    public var reserve: Int { profile.reserve }
+
+    /// Counts what a plan needs, with as many lost members in reserve as there is room for.
     public init(of plan: FabricPlan, against profile: SwitchProfile) {
+        var fitting = profile
+        self.init(counting: plan, fitting)
+        while !overruns.isEmpty, fitting.reserve > 0 {
+            fitting.reserve -= 1
+            self.init(counting: plan, fitting)
+        }
+    }
+
+    private init(counting plan: FabricPlan, _ profile: SwitchProfile) {
         self.profile = profile
         let needs: [TableNeeds]
         switch plan.fabric {
