@@ -10,7 +10,7 @@ struct FabricCommand: AsyncParsableCommand {
         subcommands: [
             FabricAgentCommand.self, FabricLabCommand.self, FabricWireCommand.self,
             FabricSimulateCommand.self, FabricPlanCommand.self, FabricDiffCommand.self,
-            FabricExplainCommand.self, FabricBorderCommand.self,
+            FabricExplainCommand.self, FabricBorderCommand.self, FabricCheckCommand.self,
         ])
 }
 
