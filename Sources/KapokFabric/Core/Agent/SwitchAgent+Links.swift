@@ -197,9 +197,13 @@ extension SwitchAgent {
             ledger.count("miswired")
             return true
         }
+        // Also a link that has had no time to agree since a start is left alone.
+        guard ports[port].optimisticUntil == nil else {
+            ledger.count("stranger_at_start")
+            return true
+        }
         let isNew = ports[port].seen != claim.sender || reason != .miswired
         ports[port].seen = claim.sender
-        if ports[port].optimisticUntil != nil { ports[port].fail(.miswired, at: now) }
         if !ports[port].isMissing { ports[port].phase = .down(.miswired) }
         touch(port)
         guard isNew else {
