@@ -9,6 +9,10 @@
 /// `CLONE_NEWNET`). Returns 0, or an errno.
 int kapok_enter_network_namespace(int descriptor);
 
+/// Moves the calling thread into a new network namespace of its own (unshare(2) with
+/// `CLONE_NEWNET`), which ends with the thread. Returns 0, or an errno.
+int kapok_new_network_namespace(void);
+
 /// Makes a pipe whose two ends no new process inherits (pipe2(2) with `O_CLOEXEC`). Returns 0, or an
 /// errno.
 int kapok_private_pipe(int ends[2]);

@@ -99,14 +99,15 @@ final class AgentLoop {
         due = MonotonicClock.now() + agent.tickInterval
         lastRead = MonotonicClock.now()
         logger.info(agent.stateLine)
+        var items = [dataPlane.descriptor, news.descriptor, mailbox.descriptor].map {
+            pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
+        }
         while !isStopping {
-            var items = [dataPlane.descriptor, news.descriptor, mailbox.descriptor].map {
-                pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
-            }
             // What is left is done between ticks, but not instead of them.
             let deadline = hasWork ? Instant.zero : due
             _ = kapok_wait_until(&items, Int32(items.count), deadline.nanoseconds)
             counts.turns += 1
+            // Carriers first: they say what hellos can only suspect.
             if items[0].revents != 0 { readKernel() }
             if items[1].revents != 0 { readNews() }
             if items[2].revents != 0 { readMailbox() }
@@ -129,10 +130,9 @@ final class AgentLoop {
             due = due + Interval(nanoseconds: missed * interval.nanoseconds)
         }
         counts.longestLateness = max(counts.longestLateness, lateness)
-        readKernel()
-        readNews()
+        // The kernel's news and those of neighbours were read when the wait ended.
         readHellos()
-        readEchoes()
+        if echoes.hasUnanswered(at: now) { readEchoes() }
         lastRead = now
         handle(.tick(lateness: lateness))
         if dataPlane.kernel.mustCompare { hasWork = true }
@@ -203,7 +203,7 @@ final class AgentLoop {
     private func handle(_ event: AgentEvent) {
         agent.handle(event, at: MonotonicClock.now(), into: &effects)
         guard !effects.isEmpty else { return }
-        for effect in effects.takeAll() { perform(effect) }
+        effects.drain { perform($0) }
     }
 
     private func perform(_ effect: AgentEffect) {
@@ -239,14 +239,15 @@ final class AgentLoop {
         let ports = dataPlane.interfaces.ports
         guard ports.indices.contains(port), let interface = ports[port].index else { return }
         echo.enqueue(
-            echoes.ask(.neighbor(port)).encodedRequest(), interface: interface,
+            echoes.ask(.neighbor(port), at: lastRead).encodedRequest(), interface: interface,
             from: dataPlane.layout.addresses[port], to: dataPlane.layout.gateways[port], port: 0)
         // One canary a turn is enough for all ports.
         guard !hasCanary else { return }
         hasCanary = true
         let own = dataPlane.layout.addresses[port]
         echo.enqueue(
-            echoes.ask(.own).encodedRequest(), interface: 0, from: own, to: own, port: 0)
+            echoes.ask(.own, at: lastRead).encodedRequest(), interface: 0, from: own, to: own,
+            port: 0)
     }
 
     private var hasCanary = false

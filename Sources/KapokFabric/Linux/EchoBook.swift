@@ -1,3 +1,5 @@
+import KapokWorld
+
 /// The echo requests that were sent and not yet answered, the latest of them.
 struct EchoBook {
     /// Who was asked.
@@ -16,8 +18,16 @@ struct EchoBook {
     private var slots: [(message: EchoMessage, asked: Asked)?] = Array(
         repeating: nil, count: limit)
 
+    private var lastAsked = Instant.zero
+
+    /// Whether an answer may still come: a second after the last request nobody waits for one.
+    func hasUnanswered(at now: Instant) -> Bool {
+        lastAsked > .zero && now - lastAsked < .seconds(1)
+    }
+
     /// A new request.
-    mutating func ask(_ asked: Asked) -> EchoMessage {
+    mutating func ask(_ asked: Asked, at now: Instant) -> EchoMessage {
+        lastAsked = now
         sequence &+= 1
         let message = EchoMessage(
             identifier: identifier, sequence: sequence, cookie: .random(in: 0...UInt64.max))

@@ -1,6 +1,6 @@
 import CNetlink
 import Glibc
-import KapokLinux
+package import KapokLinux
 import KapokWorld
 
 /// One switch's tables in the kernel: what is wanted, what is there, and the way from the one to the
@@ -12,12 +12,17 @@ import KapokWorld
 ///
 /// When a device loses its carrier the kernel throws away the next hops on it by itself, groups that
 /// become empty, and routes to these; `carrierLost` repeats that here.
-final class KernelTables {
+package final class KernelTables {
     /// Where a port leads.
-    struct Port: Hashable {
-        var interface: UInt32
+    package struct Port: Hashable {
+        package var interface: UInt32
         /// The neighbour's address at the other end of the link.
-        var gateway: UInt32
+        package var gateway: UInt32
+
+        package init(interface: UInt32, gateway: UInt32) {
+            self.interface = interface
+            self.gateway = gateway
+        }
     }
 
     /// What was written since the start, for status and metrics.
@@ -48,15 +53,15 @@ final class KernelTables {
     /// The kernel refused something: what is there is not known any more, and has to be compared.
     private(set) var mustCompare = false
     /// The kernel's last refusal, in words.
-    private(set) var lastRefusal: String?
+    package private(set) var lastRefusal: String?
 
-    init() throws(SystemError) { socket = try NetlinkSocket() }
+    package init() throws(SystemError) { socket = try NetlinkSocket() }
 
     // MARK: Numbers of the kernel's objects
 
     /// Our next-hop objects have numbers from here on, up to `lastID`.
-    static let firstID: UInt32 = 0x4B00_0000
-    static let lastID: UInt32 = 0x4BFF_FFFF
+    package static let firstID: UInt32 = 0x4B00_0000
+    package static let lastID: UInt32 = 0x4BFF_FFFF
     private static let firstGroupID: UInt32 = 0x4B80_0000
     private static let dropID: UInt32 = 0x4B7F_FFFF
     /// Groups of one set of tables are numbered below this; a new set takes the other half, so that
@@ -78,7 +83,7 @@ final class KernelTables {
 
     /// Tells where a port leads; nil when its interface is gone. What was written for it before is
     /// written again.
-    func setPort(_ number: Int, _ port: Port?) {
+    package func setPort(_ number: Int, _ port: Port?) {
         guard ports[number] != port else { return }
         if ports[number] != nil { carrierLost(port: number) }
         ports[number] = port
@@ -88,7 +93,7 @@ final class KernelTables {
     }
 
     /// Marks what operations change. `isUrgent` groups are written first.
-    func apply(_ operations: [TableOperation], isUrgent: Bool = false) {
+    package func apply(_ operations: [TableOperation], isUrgent: Bool = false) {
         for operation in operations {
             switch operation {
             case .setGroup(let group, let members):
@@ -130,13 +135,13 @@ final class KernelTables {
     }
 
     /// Whether something still has to be written.
-    var isSettled: Bool { groupQueue.isEmpty && routeQueue.isEmpty && removalQueue.isEmpty }
+    package var isSettled: Bool { groupQueue.isEmpty && routeQueue.isEmpty && removalQueue.isEmpty }
 
     /// How much is marked.
     var backlog: Int { groupQueue.count + routeQueue.count + removalQueue.count }
 
     /// How much the kernel holds: ways, groups and routes.
-    var held: (ways: Int, groups: Int, routes: Int) {
+    package var held: (ways: Int, groups: Int, routes: Int) {
         (heldWays.count, heldGroups.count, heldRoutes.count)
     }
 
@@ -168,10 +173,10 @@ final class KernelTables {
     // MARK: Writing
 
     /// The most changes that `flush` makes at a time.
-    static let mostAtOnce = 512
+    package static let mostAtOnce = 512
 
     /// Writes what is marked, at most about `limit` changes. Does nothing when all is written.
-    func flush(limit: Int) {
+    package func flush(limit: Int) {
         // More do not fit into one datagram.
         var left = min(limit, Self.mostAtOnce)
         // Groups that turn out to be gone are marked again, and made anew.
@@ -385,7 +390,7 @@ final class KernelTables {
     }
 
     /// Takes all of ours out of the kernel.
-    func removeAll() {
+    package func removeAll() {
         replaceAll([])
         while !isSettled { flush(limit: 4_096) }
         for id in heldWays.sorted() {

@@ -33,6 +33,8 @@ public struct LevelSource: Sendable {
         /// 0 when its way is free of what had better be avoided, 1 when free of what is dead, 2
         /// otherwise.
         var grade: Int
+        /// Links to the destination; 0 where the way is not free.
+        var length: Int
     }
 
     /// The trees of a destination; nil for one that does not start here.
@@ -42,11 +44,17 @@ public struct LevelSource: Sendable {
                 let port = forwarding.routes.treePort(at: id, to: destination, tree: tree),
                 forwarding.fabric.neighbor(of: id, port: port) != nil
             else { return nil }
-            func isClear(_ avoided: LinkSet) -> Bool {
-                forwarding.isClear(tree, from: id, to: destination, avoiding: avoided)
+            func length(_ avoided: LinkSet) -> Int? {
+                forwarding.clearLength(
+                    tree, from: id, to: destination, avoiding: avoided, below: .max)
             }
-            let grade = isClear(known.soft) ? 0 : isClear(known.dead) ? 1 : 2
-            return TreeWay(port: port, grade: grade)
+            if let length = length(known.soft) {
+                return TreeWay(port: port, grade: 0, length: length)
+            }
+            if known.soft != known.dead, let length = length(known.dead) {
+                return TreeWay(port: port, grade: 1, length: length)
+            }
+            return TreeWay(port: port, grade: 2, length: 0)
         }
     }
 
@@ -73,13 +81,28 @@ public struct LevelSource: Sendable {
             steps = 0...max(0, count - 1)
             current = tree
         }
-        for grade in 0...2 {
+        func append(where isGood: (TreeWay) -> Bool, shortestFirst: Bool = false) {
+            var found: [(length: Int, step: Int, tree: Int, port: Int)] = []
             for step in steps where count > 0 {
                 let tree = (current + step) % count
-                guard let way = trees[tree], way.grade <= grade else { continue }
-                levels.append([TableMember(port: way.port, raisedTo: step == 0 ? nil : tree)])
+                if let way = trees[tree], isGood(way) {
+                    found.append((shortestFirst ? way.length : 0, step, tree, way.port))
+                }
+            }
+            found.sort { ($0.length, $0.step) < ($1.length, $1.step) }
+            for way in found {
+                let raised = way.step == 0 ? nil : way.tree
+                levels.append([TableMember(port: way.port, raisedTo: raised)])
             }
         }
+        // Who has left rank 0 minds only what is dead.
+        if table == .shortest {
+            append(where: { $0.grade == 0 }, shortestFirst: true)
+            append(where: { $0.grade <= 1 }, shortestFirst: true)
+        } else {
+            append { $0.grade <= 1 }
+        }
+        append { _ in true }
         return levels
     }
 

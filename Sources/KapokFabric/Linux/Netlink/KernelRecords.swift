@@ -2,48 +2,48 @@ import CNetlink
 import Glibc
 
 /// What the kernel says of a network interface.
-struct InterfaceRecord: Hashable {
-    var index: UInt32
-    var name: String
+package struct InterfaceRecord: Hashable {
+    package var index: UInt32
+    package var name: String
     /// It is switched on and something at the far end is too.
-    var isRunning: Bool
+    package var isRunning: Bool
     /// Its hardware address; empty when it has none.
-    var hardwareAddress: [UInt8]
+    package var hardwareAddress: [UInt8]
 }
 
 /// What the kernel says of a neighbour on an interface.
-struct NeighborRecord: Hashable {
-    var interface: UInt32
+package struct NeighborRecord: Hashable {
+    package var interface: UInt32
     /// Its IPv4 address.
-    var address: UInt32
+    package var address: UInt32
     /// Its hardware address; nil while it is not known.
-    var hardwareAddress: [UInt8]?
+    package var hardwareAddress: [UInt8]?
 }
 
 /// What the kernel says of a next-hop object.
-struct NextHopRecord: Hashable {
-    var id: UInt32
+package struct NextHopRecord: Hashable {
+    package var id: UInt32
     /// Who made it (`RTPROT_…`).
-    var origin: UInt8
+    package var origin: UInt8
     /// The objects of a group; nil for a single one.
-    var group: [UInt32]?
+    package var group: [UInt32]?
     /// The interface of a single one, 0 for one that drops packets.
-    var interface: UInt32 = 0
+    package var interface: UInt32 = 0
 }
 
 /// What the kernel says of an IPv4 route.
-struct RouteRecord: Hashable {
-    var table: UInt32
-    var prefix: IPv4Prefix
-    var priority: UInt32
+package struct RouteRecord: Hashable {
+    package var table: UInt32
+    package var prefix: IPv4Prefix
+    package var priority: UInt32
     /// Who made it (`RTPROT_…`).
-    var origin: UInt8
+    package var origin: UInt8
     /// The next-hop object; 0 for a route without one.
-    var nextHop: UInt32
+    package var nextHop: UInt32
 }
 
 /// One thing that the kernel says.
-enum KernelRecord: Hashable {
+package enum KernelRecord: Hashable {
     case interface(InterfaceRecord)
     case interfaceGone(index: UInt32)
     case neighbor(NeighborRecord)

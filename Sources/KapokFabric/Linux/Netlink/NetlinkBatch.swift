@@ -2,26 +2,28 @@ import CNetlink
 
 /// Requests to the kernel's routing tables, several in one datagram (rtnetlink(7)). Numbers are in
 /// the machine's order, lengths cover the header, everything is padded to four bytes.
-struct NetlinkBatch {
+package struct NetlinkBatch {
     /// The requests.
-    private(set) var bytes: [UInt8] = []
+    package private(set) var bytes: [UInt8] = []
     /// How many there are.
-    private(set) var count = 0
+    package private(set) var count = 0
     private var start = 0
 
+    package init() {}
+
     /// Bytes of a message's header.
-    static let headerBytes = 16
+    package static let headerBytes = 16
     /// Bytes of an attribute's header.
-    static let attributeHeaderBytes = 4
+    package static let attributeHeaderBytes = 4
 
     /// Takes all requests out, keeping the memory.
-    mutating func removeAll() {
+    package mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)
         count = 0
     }
 
     /// Begins a request. `flags` come on top of `NLM_F_REQUEST`.
-    mutating func begin(type: Int, flags: Int, sequence: UInt32) {
+    package mutating func begin(type: Int, flags: Int, sequence: UInt32) {
         start = bytes.count
         put(UInt32(0))
         put(UInt16(type))
@@ -31,24 +33,24 @@ struct NetlinkBatch {
     }
 
     /// Ends the request: its length is known now.
-    mutating func end() {
+    package mutating func end() {
         patch(UInt32(bytes.count - start), at: start)
         count += 1
     }
 
     /// Asks for an acknowledgement of the last request, also when it succeeds.
-    mutating func acknowledgeLast() {
+    package mutating func acknowledgeLast() {
         guard count > 0 else { return }
         bytes[start + 6] |= UInt8(NLM_F_ACK)
     }
 
     /// A number as it is.
-    mutating func put<T: FixedWidthInteger>(_ value: T) {
+    package mutating func put<T: FixedWidthInteger>(_ value: T) {
         withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
     }
 
     /// An attribute with a number.
-    mutating func attribute<T: FixedWidthInteger>(_ type: Int, _ value: T) {
+    package mutating func attribute<T: FixedWidthInteger>(_ type: Int, _ value: T) {
         put(UInt16(Self.attributeHeaderBytes + MemoryLayout<T>.size))
         put(UInt16(type))
         put(value)
@@ -56,10 +58,12 @@ struct NetlinkBatch {
     }
 
     /// An attribute with an IPv4 address.
-    mutating func attribute(_ type: Int, address: UInt32) { attribute(type, address.bigEndian) }
+    package mutating func attribute(_ type: Int, address: UInt32) {
+        attribute(type, address.bigEndian)
+    }
 
     /// An attribute with bytes.
-    mutating func attribute(_ type: Int, bytes value: [UInt8]) {
+    package mutating func attribute(_ type: Int, bytes value: [UInt8]) {
         put(UInt16(Self.attributeHeaderBytes + value.count))
         put(UInt16(type))
         bytes.append(contentsOf: value)

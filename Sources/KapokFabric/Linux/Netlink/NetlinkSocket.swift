@@ -1,21 +1,21 @@
 import CNetlink
 import Glibc
-import KapokLinux
+package import KapokLinux
 
 /// A conversation with the kernel's routing tables, or an ear for its news.
-final class NetlinkSocket {
+package final class NetlinkSocket {
     /// The socket; never waits.
-    let descriptor: Int32
+    package let descriptor: Int32
     private var buffer: [UInt8]
     private var nextSequence: UInt32 = 1
 
     /// A request that the kernel refused.
-    struct Refusal: Error, Hashable, CustomStringConvertible {
-        var sequence: UInt32
-        var code: Int32
-        var text: String
+    package struct Refusal: Error, Hashable, CustomStringConvertible {
+        package var sequence: UInt32
+        package var code: Int32
+        package var text: String
 
-        var description: String {
+        package var description: String {
             let reason = String(cString: strerror(code))
             return text.isEmpty ? reason : "\(reason) (\(text))"
         }
@@ -23,7 +23,7 @@ final class NetlinkSocket {
 
     /// Opens a socket in the thread's network namespace that hears the news of `groups`
     /// (`RTNLGRP_…`).
-    init(groups: [Int] = []) throws(SystemError) {
+    package init(groups: [Int] = []) throws(SystemError) {
         buffer = [UInt8](repeating: 0, count: 1 << 16)
         let type = Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         descriptor = socket(AF_NETLINK, type | Int32(SOCK_NONBLOCK.rawValue), NETLINK_ROUTE)
@@ -55,14 +55,14 @@ final class NetlinkSocket {
     private static let netlinkLevel: Int32 = 270
 
     /// A number for the next request.
-    func sequence() -> UInt32 {
+    package func sequence() -> UInt32 {
         nextSequence = nextSequence == .max ? 1 : nextSequence + 1
         return nextSequence
     }
 
     /// Sends requests and waits for the kernel's answers. Returns those that were refused. The
     /// kernel works while it takes the requests, so nothing is left to wait for afterwards.
-    func perform(_ batch: inout NetlinkBatch) throws(SystemError) -> [Refusal] {
+    package func perform(_ batch: inout NetlinkBatch) throws(SystemError) -> [Refusal] {
         guard batch.count > 0 else { return [] }
         let last = nextSequence
         batch.acknowledgeLast()
@@ -90,7 +90,9 @@ final class NetlinkSocket {
 
     /// Asks for a list (`RTM_GET…`) and hands each record to `body` until its end. `fixed` is the
     /// request's fixed part.
-    func list(_ type: Int, fixed: [UInt8], _ body: (KernelRecord) -> Void) throws(SystemError) {
+    package func list(_ type: Int, fixed: [UInt8], _ body: (KernelRecord) -> Void)
+        throws(SystemError)
+    {
         var batch = NetlinkBatch()
         let wanted = sequence()
         batch.begin(type: type, flags: Int(NLM_F_DUMP), sequence: wanted)
