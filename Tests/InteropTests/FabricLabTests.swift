@@ -15,7 +15,8 @@ struct FabricLabTests {
         defer { lab.clear() }
         let run = try lab.json(
             RunReport.self, "run", "--protocols", "sidr", "--repeats", "1", "--cells",
-            "silent/agg-edge,down/agg-edge", "--duration", "2.5", "--json")
+            "silent/agg-edge,down/agg-edge", "--duration", "2.5", "--json", "--hello",
+            LabProgram.hello)
         #expect(run.failures.isEmpty, "\(run.failures)")
         #expect(run.rows.count == 4)
         let used = run.rows.filter { !$0.isDiscarded }
@@ -33,7 +34,7 @@ struct FabricLabTests {
     func failsStatic() throws {
         let lab = LabProgram("static")
         defer { lab.clear() }
-        #expect(try lab.run("up", "--topology", "k4").status == 0)
+        #expect(try lab.run("up", "--topology", "k4", "--hello", LabProgram.hello).status == 0)
         #expect(try lab.run("status").status == 0)
         let pids = try lab.processes()
         #expect(pids.count == 20)
@@ -56,7 +57,8 @@ struct FabricLabTests {
         defer { lab.clear() }
         let isFull = ProcessInfo.processInfo.environment["KAPOK_INTEROP"] == "full"
         let soak = try lab.json(
-            SoakReport.self, "soak", "--minutes", isFull ? "1" : "0.25", "--load", "20", "--json")
+            SoakReport.self, "soak", "--minutes", isFull ? "1" : "0.25", "--load", "20", "--json",
+            "--hello", LabProgram.hello)
         #expect(soak.falseDetections == 0, "\(soak)")
         #expect(soak.silentPairs == 0)
         #expect(soak.probesSent > 1000)
@@ -164,6 +166,11 @@ private struct LabProgram {
         id = "t\(getpid())-\(purpose)"
         root = FileManager.default.temporaryDirectory.appending(path: "kapok-lab-\(id)").path
     }
+
+    /// Microseconds between two hellos. Tests run programs that were built without optimisation, and
+    /// twenty of those that say hello every millisecond are more than two processors can bear.
+    static let hello =
+        ProcessInfo.processInfo.environment["KAPOK_INTEROP"] == "full" ? "1000" : "20000"
 
     /// Where the lab's state lies.
     var folder: String { "\(root)/\(id)" }
