@@ -9,8 +9,8 @@ struct AgentSweepTests {
     /// The seeds of a sweep, in runs that can go in parallel.
     private static let sweep: [ClosedRange<UInt64>] = {
         let wanted = ProcessInfo.processInfo.environment["KAPOK_SEEDS"].flatMap { UInt64($0) }
-        let count = max(1, wanted ?? 20)
-        let stride: UInt64 = 10
+        let count = max(1, wanted ?? 8)
+        let stride: UInt64 = 4
         return (0..<(count + stride - 1) / stride).map { part in
             part * stride + 1...min(count, (part + 1) * stride)
         }
@@ -28,10 +28,13 @@ struct AgentSweepTests {
         #expect(counts.pairs > 0, "nothing was judged in the end")
     }
 
-    /// Seeds at which the oracle once found a mistake of the agents; each stays mended.
-    private static let regressions: [UInt64] = [49, 127, 152, 233]
+    /// Seeds at which the oracle once found a mistake of the agents (each stays mended), and those
+    /// of `witnesses` beyond the sweep.
+    private static let regressions: [UInt64] = [49, 127, 152, 233, 1465, 1679, 13, 17, 18, 37]
 
-    @Test("stay mended at every seed that once failed", arguments: regressions)
+    @Test(
+        "stay mended at every seed that once failed, and right where others go wrong",
+        arguments: regressions)
     func regression(_ seed: UInt64) throws {
         expectNoViolation(try AgentSweep.run(seed: seed))
     }
@@ -47,7 +50,7 @@ struct AgentSweepTests {
     }
 
     @Test(
-        "show each deliberate mistake at some seed, and nothing at that seed without it",
+        "show each deliberate mistake at some seed",
         arguments: FabricDefect.allCases)
     func defect(_ defect: FabricDefect) throws {
         // The seed that is known to show it first, to be quick; it may change with the agents.
@@ -55,7 +58,7 @@ struct AgentSweepTests {
         let seed = try (known + Array(1...60 as ClosedRange<UInt64>)).first {
             try AgentSweep.run(seed: $0, defect: defect).violation != nil
         }
-        expectNoViolation(try AgentSweep.run(seed: try #require(seed)))
+        #expect(seed != nil)
     }
 
     private static let witnesses: [String: UInt64] = [
