@@ -2,8 +2,8 @@ import CNetlink
 import Glibc
 import KapokFabric
 
-/// One failure in the kernel's tables with 20,000 prefixes on one group of 32 ways: CPU time of this
-/// thread, user and system, from the change of the group to the kernel's answer. What is beside it:
+/// One failure in the kernel's tables with 20,000 prefixes on one group of 32 ways: CPU time of
+/// this thread, user and system, from the change of the group to the kernel's answer. What is beside it:
 /// the same with the kernel's default of announcing every route (`nexthop_compat_mode`), and a
 /// router without groups, which replaces every route.
 ///
@@ -27,7 +27,8 @@ struct KernelUpdateBenchmark {
         let code = kapok_new_network_namespace()
         guard code == 0 else {
             throw BenchmarkFailure(
-                "kernel update: no network namespace (\(String(cString: strerror(code)))): run as root"
+                "kernel update: no network namespace (\(String(cString: strerror(code)))); "
+                    + "run as root"
             )
         }
         let interface = try makeInterface()

@@ -13,8 +13,8 @@ int kapok_enter_network_namespace(int descriptor);
 /// `CLONE_NEWNET`), which ends with the thread. Returns 0, or an errno.
 int kapok_new_network_namespace(void);
 
-/// Makes a pipe whose two ends no new process inherits (pipe2(2) with `O_CLOEXEC`). Returns 0, or an
-/// errno.
+/// Makes a pipe whose two ends no new process inherits (pipe2(2) with `O_CLOEXEC`). Returns 0, or
+/// an errno.
 int kapok_private_pipe(int ends[2]);
 
 /// Lets a process that is to be started close all descriptors from `lowest` on. Returns 0, or an

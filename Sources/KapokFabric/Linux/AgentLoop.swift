@@ -8,8 +8,8 @@ import Logging
 /// it wants. One thread does everything that has to be in time.
 ///
 /// Ticks are points of a fixed grid of the monotonic clock. News and carrier changes wake the loop
-/// at once; hellos and echoes are read at ticks, with the kernel's timestamps, so that a thousand of
-/// them a second cost one wake-up each. When a link dies its groups are in the kernel before
+/// at once; hellos and echoes are read at ticks, with the kernel's timestamps, so that a thousand
+/// of them a second cost one wake-up each. When a link dies its groups are in the kernel before
 /// anybody is told.
 final class AgentLoop {
     private let options: AgentOptions

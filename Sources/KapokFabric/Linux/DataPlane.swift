@@ -6,8 +6,8 @@ import KapokWorld
 /// A switch's packet forwarding in the kernel: settings, marking, addresses, neighbours and tables,
 /// for the plan in force.
 ///
-/// Everything stays when the process ends: the kernel goes on forwarding (fail-static), and the next
-/// start takes over what is there without a gap.
+/// Everything stays when the process ends: the kernel goes on forwarding (fail-static), and the
+/// next start takes over what is there without a gap.
 final class DataPlane {
     /// Where a switch's ports are.
     struct Layout: Hashable {
@@ -184,8 +184,8 @@ final class DataPlane {
 
     /// Does all that is left, at a start, before anybody waits for hellos.
     func finishWork() {
-        // A kernel that refuses the same thing again and again is left at that for now.
-        for _ in 0..<100_000 where work() {}
+        // What the kernel refuses is compared later, so this ends.
+        while work() {}
     }
 
     /// Takes everything out of the kernel that was put there; settings stay.

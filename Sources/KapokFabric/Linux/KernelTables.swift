@@ -3,15 +3,15 @@ import Glibc
 package import KapokLinux
 import KapokWorld
 
-/// One switch's tables in the kernel: what is wanted, what is there, and the way from the one to the
-/// other.
+/// One switch's tables in the kernel: what is wanted, what is there, and the way from the one to
+/// the other.
 ///
 /// Operations are marked and then written with `flush`: groups that matter now at once, everything
 /// else in portions, always groups before the routes that lead to them and removals last. Writing
 /// is idempotent: a mark says that something differs, not how.
 ///
-/// When a device loses its carrier the kernel throws away the next hops on it by itself, groups that
-/// become empty, and routes to these; `carrierLost` repeats that here.
+/// When a device loses its carrier the kernel throws away the next hops on it by itself, groups
+/// that become empty, and routes to these; `carrierLost` repeats that here.
 package final class KernelTables {
     /// Where a port leads.
     package struct Port: Hashable {
