@@ -82,8 +82,8 @@ struct CheckerDefectTests {
 
     @Test("what no tree survives is told apart from what knowledge would repair")
     func unprotected() throws {
-        // A line of four switches with a ring too small for the trees of a Clos network: nothing
-        // but rank 0 leads on without alternates, whatever switches know.
+        // Without alternates nothing but rank 0 leads on: with two dead links full knowledge finds
+        // another way there for most, not for all.
         let report = try Self.report(.noAlternates, .exhaustive, failures: 2, knowledge: .local)
         #expect(report.unprotected > 0)
         #expect(report.unprotected < report.blackHoles)

@@ -54,6 +54,17 @@ struct CheckerFabricTests {
         #expect(report.isClean && report.disconnected == 0 && report.cases == 5)
     }
 
+    @Test("a drained switch and a dead one beside it: no packet turns back for ever")
+    func drainedBesideDead() throws {
+        // It did, while trees without drained links were preferred above rank 0 too.
+        let fabric = try TopologyName("fattree:4").fabric
+        let agg = try #require(fabric.switchNamed("agg-0-1"))
+        let drained = LinkSet((0..<4).compactMap { fabric.neighbor(of: agg, port: $0)?.link })
+        let report = FabricChecker(Forwarding(fabric, drained: drained))
+            .check(failures: 1, kind: .switch, knowledge: .local)
+        #expect(report.isClean && report.maxHops <= 16, "\(report.counterExamples)")
+    }
+
     @Test("any mixture of a plan and the one it replaces is safe: drains and missing links")
     func mixtures() throws {
         let fabric = try TopologyName("fattree:4").fabric
