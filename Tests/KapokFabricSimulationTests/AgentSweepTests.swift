@@ -10,7 +10,7 @@ struct AgentSweepTests {
     private static let sweep: [ClosedRange<UInt64>] = {
         let wanted = ProcessInfo.processInfo.environment["KAPOK_SEEDS"].flatMap { UInt64($0) }
         let count = max(1, wanted ?? 8)
-        let stride: UInt64 = 4
+        let stride: UInt64 = 8
         return (0..<(count + stride - 1) / stride).map { part in
             part * stride + 1...min(count, (part + 1) * stride)
         }

@@ -69,8 +69,14 @@ extension SweepWorld {
         guard switches[id.index].agent != nil else { return }
         let stalledUntil = max(
             switches[id.index].agentStalledUntil, switches[id.index].hostStalledUntil)
-        guard stalledUntil > agenda.now else { return run(event, at: id, &agenda) }
-        guard switches[id.index].inbox.count < SweepSwitch.inboxLimit else { return }
+        // What waits comes first, also when the stall is over and the loop has not turned yet.
+        guard stalledUntil > agenda.now || !switches[id.index].inbox.isEmpty else {
+            return run(event, at: id, &agenda)
+        }
+        // A full socket loses datagrams; what the kernel or the operator says is kept elsewhere.
+        if case .received = event, switches[id.index].inbox.count >= SweepSwitch.inboxLimit {
+            return
+        }
         switches[id.index].inbox.append(event)
     }
 
