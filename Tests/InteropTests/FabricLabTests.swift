@@ -167,8 +167,8 @@ private struct LabProgram {
         root = FileManager.default.temporaryDirectory.appending(path: "kapok-lab-\(id)").path
     }
 
-    /// Microseconds between two hellos. Tests run programs that were built without optimisation, and
-    /// twenty of those that say hello every millisecond are more than two processors can bear.
+    /// Microseconds between two hellos. Tests run programs that were built without optimisation,
+    /// and twenty of those that say hello every millisecond are more than two processors can bear.
     static let hello =
         ProcessInfo.processInfo.environment["KAPOK_INTEROP"] == "full" ? "1000" : "20000"
 

@@ -5,8 +5,8 @@ struct LabConvergence: Sendable {
     /// Names and addresses.
     var layout: LabLayout
 
-    /// What is missing in the kernels' tables, one line for each gap; none when all switches lead to
-    /// all destinations over every port that a shortest path takes. For BIRD and FRR.
+    /// What is missing in the kernels' tables, one line for each gap; none when all switches lead
+    /// to all destinations over every port that a shortest path takes. For BIRD and FRR.
     func missingRoutes() throws -> [String] {
         let ip = try LabProgram.path(of: "ip", package: "iproute2")
         let sessions = try layout.switches.map { id in

@@ -120,7 +120,7 @@ enum LabThread {
 
 /// Small files.
 enum LabFiles {
-    /// All of a file that has no size of its own, such as those under /proc; nil when there is none.
+    /// All of a file that has no size of its own, such as those under /proc; nil without one.
     static func text(of path: String) -> String? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }

@@ -62,10 +62,11 @@ struct LabPeerConfiguration: Sendable {
 
             """
         for (port, far) in links(of: id) {
+            let remote = number(of: far.owner)
             text += """
                 protocol bgp link\(port.port + 1) {
                   local \(IPv4Prefix.dotted(layout.address(of: port))) as \(number(of: id));
-                  neighbor \(IPv4Prefix.dotted(layout.address(of: far))) as \(number(of: far.owner));
+                  neighbor \(IPv4Prefix.dotted(layout.address(of: far))) as \(remote);
                   interface "\(layout.interface(of: port.port))";
                   direct;
                   bfd on;
@@ -82,8 +83,8 @@ struct LabPeerConfiguration: Sendable {
     }
 
     /// `zebra.conf`. Routes are given to the kernel without next-hop objects: when a device goes
-    /// down the kernel takes its next hops out of all groups, and zebra 8.4 does not notice, so that
-    /// after a link has come back half of the ways stay unused for ever.
+    /// down the kernel takes its next hops out of all groups, and zebra 8.4 does not notice, so
+    /// that after a link has come back half of the ways stay unused for ever.
     func zebra() -> String { "no zebra nexthop kernel enable\n" }
 
     /// `bfdd.conf`.

@@ -65,8 +65,8 @@ final class LabProbe: @unchecked Sendable {
 
     /// What each packet holds: a number that no other run of probes has, direction, flow, slot.
     private static let packetBytes = 32
-    /// The receiver's real-time priority; the sender's is one above. Hosts are other machines in real
-    /// networks: agents (`AgentOptions.priority`) must not keep them from sending.
+    /// The receiver's real-time priority; the sender's is one above. Hosts are other machines in
+    /// real networks: agents (`AgentOptions.priority`) must not keep them from sending.
     private static let priority: Int32 = 60
     /// How long the last packets may take.
     private static let patience: Interval = .milliseconds(300)
@@ -284,7 +284,7 @@ private final class ProbeRecord: @unchecked Sendable {
 
 extension LabFlowResult {
     /// Counts a flow. A time at which nothing was sent ends no run of losses, and begins none: it
-    /// counts only between two packets that were lost, where the network may not have worked either.
+    /// counts only between two packets that were lost, where the network may have failed too.
     init(
         sent wasSent: some Collection<Bool>, arrivals: some Collection<UInt8>, reordered: Int,
         intervalMilliseconds: Double
