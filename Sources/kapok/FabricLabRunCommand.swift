@@ -13,9 +13,9 @@ extension FabricLabCommand {
             abstract: "Cut links again and again under probes and say what was lost.",
             discussion: """
                 Builds labs of its own, one at a time, and takes them away. Repeats are \
-                interleaved: in each round every protocol gets a fresh lab and the same cuts. The \
-                link that is cut is one that carries probes; where it carried none in a direction, that row is \
-                discarded and counted.
+                interleaved: in each round every protocol gets a fresh lab and the same cuts. \
+                The link that is cut is one that carries probes; where it carried none in a \
+                direction, that row is discarded and counted.
                 """)
 
         @OptionGroup var lab: FabricLabOptions
