@@ -3,9 +3,9 @@ import Glibc
 import KapokFabric
 
 /// One failure in the kernel's tables with 20,000 prefixes on one group of 32 ways: CPU time of
-/// this thread, user and system, from the change of the group to the kernel's answer. What is beside it:
-/// the same with the kernel's default of announcing every route (`nexthop_compat_mode`), and a
-/// router without groups, which replaces every route.
+/// this thread, user and system, from the change of the group to the kernel's answer. What is
+/// beside it: the same with the kernel's default of announcing every route
+/// (`nexthop_compat_mode`), and a router without groups, which replaces every route.
 ///
 /// Needs root; works in a network namespace of its own that ends with the process.
 struct KernelUpdateBenchmark {

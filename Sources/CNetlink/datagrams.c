@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "KapokDatagrams.h"
 
+#include <sys/resource.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -145,6 +146,9 @@ int kapok_lock_memory(void)
 
 int kapok_run_first(int priority)
 {
+    if (priority == 0) {
+        return setpriority(PRIO_PROCESS, 0, -20) == 0 ? 0 : errno;
+    }
     struct sched_param parameters = {.sched_priority = priority};
     // New processes and threads start as ordinary ones.
     int result = sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &parameters);

@@ -62,7 +62,9 @@ struct FabricAgentCommand: AsyncParsableCommand {
     var control: String?
     @Option(help: "What is logged: debug, info, notice, warning or error.")
     var logLevel = "info"
-    @Option(help: "Real-time priority of the agent's thread, 1 to 99; 0 for none.")
+    @Option(
+        help:
+            "Real-time priority of the agent's thread, 1 to 99; 0: as an ordinary one, least nice.")
     var priority = 50
     @Flag(help: "Take the tables out of the kernel at the end.")
     var clean = false

@@ -64,7 +64,7 @@ void kapok_wait_exactly(void);
 int kapok_lock_memory(void);
 
 /// Lets the calling thread run before all others that are not real-time threads (SCHED_FIFO, the
-/// given priority). Returns 0 or an errno.
+/// given priority; with 0, as the least nice ordinary thread). Returns 0 or an errno.
 int kapok_run_first(int priority);
 
 /// The CPU time of the calling thread in nanoseconds, in the kernel too (CLOCK_THREAD_CPUTIME_ID).

@@ -24,6 +24,9 @@ extension LabDaemons {
             var words = [
                 program, "fabric", "agent", "--plan", file, "--key", key, "--secret", secret,
                 "--control", controlPath(of: id),
+                // In real time twenty agents on a few processors would keep the kernel's own
+                // threads waiting, which end the grace periods of a device that goes down.
+                "--priority", "0",
             ]
             let pairs = (0..<layout.fabric.fabricPortCount(of: id)).map { port in
                 "\(layout.fabric.portName(PortID(id, port)))=\(layout.interface(of: port))"

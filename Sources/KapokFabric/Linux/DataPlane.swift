@@ -33,7 +33,7 @@ final class DataPlane {
     private var isPrepared = false
 
     /// Groups that the kernel can fall back on by itself.
-    static let backups = 2
+    static let backups = 1
     /// The metric of the route that ends packets in a tree's table; routes are preferred to it.
     private static let endMetric: UInt32 = 1 << 20
 

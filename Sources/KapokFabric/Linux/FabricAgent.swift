@@ -59,11 +59,10 @@ public final class FabricAgent: Sendable {
         if locked != 0 {
             logger.info("memory is not locked: \(String(cString: strerror(locked)))")
         }
-        guard options.priority > 0 else { return }
         let result = kapok_run_first(Int32(options.priority))
         if result != 0 {
             logger.warning(
-                "no real-time priority (\(String(cString: strerror(result)))): on a loaded machine "
+                "no priority (\(String(cString: strerror(result)))): on a loaded machine "
                     + "the agent's patience grows; run as root or grant CAP_SYS_NICE")
         }
     }

@@ -228,13 +228,13 @@ package final class KernelTables {
     private func write(_ group: UInt32, _ members: [TableMember]) -> Int {
         var requests = 1
         for member in members {
-            let id = Self.id(of: member)
-            guard let port = ports[member.port], heldWays.insert(id).inserted else { continue }
-            requests += 1
-            let gateway = member.raisedTo.map(KernelRequests.raiseGateway) ?? port.gateway
-            let sequence = add(.way(id))
-            KernelRequests.appendNextHop(
-                id, interface: port.interface, gateway: gateway, sequence: sequence, to: &batch)
+            if member.raisedTo == nil, !heldWays.contains(Self.id(of: member)) {
+                // When a device dies the kernel throws away its ways one after the other, the
+                // latest first, and waits for a grace period after each: what carries undisturbed
+                // packets is made last, so that it goes first.
+                for raised in wantedRaises(at: member.port) { requests += writeWay(raised) }
+            }
+            requests += writeWay(member)
         }
         if members.isEmpty, heldWays.insert(Self.dropID).inserted {
             let sequence = add(.way(Self.dropID))
@@ -248,6 +248,28 @@ package final class KernelTables {
             sequence: sequence, to: &batch)
         counts.groupWrites += 1
         return requests
+    }
+
+    /// Adds a way that is not there to the batch. Returns how many requests that took.
+    private func writeWay(_ member: TableMember) -> Int {
+        let id = Self.id(of: member)
+        guard let port = ports[member.port], heldWays.insert(id).inserted else { return 0 }
+        let gateway = member.raisedTo.map(KernelRequests.raiseGateway) ?? port.gateway
+        let sequence = add(.way(id))
+        KernelRequests.appendNextHop(
+            id, interface: port.interface, gateway: gateway, sequence: sequence, to: &batch)
+        return 1
+    }
+
+    /// The ways by a port that raise packets and that some group wants, in order.
+    private func wantedRaises(at port: Int) -> [TableMember] {
+        var found: Set<TableMember> = []
+        for members in wantedGroups.values {
+            for member in members where member.port == port && member.raisedTo != nil {
+                found.insert(member)
+            }
+        }
+        return found.sorted { ($0.raisedTo ?? 0) < ($1.raisedTo ?? 0) }
     }
 
     private func write(_ route: TableRoute, _ group: UInt32?) {

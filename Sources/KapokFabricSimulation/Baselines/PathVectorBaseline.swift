@@ -11,8 +11,9 @@ import KapokWorld
 /// * A dead lower link (edge e, aggregation a): a withdraws e's prefix from its other edge switches
 ///   and its cores, each core from its other pods, and an aggregation switch from its edge switches
 ///   once the last of its cores has withdrawn.
-/// * A dead upper link (aggregation a of pod p, core c): c withdraws pod p's prefixes from the other
-///   pods, whose aggregation switches go on with their other cores, or withdraw when it was the last.
+/// * A dead upper link (aggregation a of pod p, core c): c withdraws pod p's prefixes from the
+///   other pods, whose aggregation switches go on with their other cores, or withdraw when it was
+///   the last.
 struct PathVectorBaseline: Scenario, ~Copyable {
     struct Event {
         enum Step: UInt8 { case detectedBelow, detectedAbove, withdrawn }

@@ -12,6 +12,7 @@ public enum HelloState: UInt8, Hashable, Sendable, CaseIterable {
 
 /// What one end of a link wants the other to know, beside its state.
 public struct HelloFlags: OptionSet, Hashable, Sendable {
+    /// The byte on the wire.
     public let rawValue: UInt8
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 

@@ -56,6 +56,8 @@ struct PortSession: Sendable {
     var isInUse = false
     /// Until when a port counts as in use though nothing was heard, after a start of the agent.
     var optimisticUntil: Instant?
+    /// Hellos of another link that came in a row since the start, each newer than the last.
+    private var strangers: (sender: PortID, sequence: UInt64, count: Int)?
     var soundSince: Instant
     var lastGap = Instant.zero
     /// The incarnation of the other end that this end agreed with; 0 before.
@@ -292,6 +294,20 @@ struct PortSession: Sendable {
     private static let longestOptimism: UInt64 = 12_000
 
     // MARK: Failing
+
+    /// Takes in a genuine hello of another link; true once enough of them came in a row.
+    mutating func countsStranger(_ hello: HelloMessage) -> Bool {
+        guard let before = strangers, before.sender == hello.sender else {
+            strangers = (hello.sender, hello.sequence, 1)
+            return false
+        }
+        guard hello.sequence > before.sequence else { return false }
+        strangers = (hello.sender, hello.sequence, before.count + 1)
+        return before.count + 1 >= Self.strangersThatConvince
+    }
+
+    /// Hellos of one stranger in a row that make a cable count as misplaced after a start.
+    private static let strangersThatConvince = 8
 
     /// Takes the link out of service.
     mutating func fail(_ reason: PortReason, at now: Instant) {

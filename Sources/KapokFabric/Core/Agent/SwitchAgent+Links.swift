@@ -183,7 +183,10 @@ extension SwitchAgent {
         _ bytes: [UInt8], _ port: Int, _ plan: SwitchPlan, at now: Instant,
         into effects: inout EffectBuffer<AgentEffect>
     ) -> Bool {
-        guard mayLookIntoStranger else { return false }
+        // Ports take turns, so that one with many strangers does not hide another's.
+        guard mayLookIntoStranger, port == Int(tally.ticks % UInt64(ports.count)) else {
+            return false
+        }
         guard let claim = try? HelloMessage(claimedBy: bytes),
             claim.sender.owner.index < plan.fabric.switchCount,
             let near = plan.fabric.neighbor(of: claim.sender.owner, port: claim.sender.port),
@@ -197,10 +200,14 @@ extension SwitchAgent {
             ledger.count("miswired")
             return true
         }
-        // Also a link that has had no time to agree since a start is left alone.
-        guard ports[port].optimisticUntil == nil else {
-            ledger.count("stranger_at_start")
-            return true
+        // A link that has had no time to agree since a start is left alone too, until as many
+        // hellos of one stranger came, each newer than the last, as no single replay makes.
+        if ports[port].optimisticUntil != nil {
+            guard ports[port].countsStranger(claim) else {
+                ledger.count("stranger_at_start")
+                return true
+            }
+            ports[port].fail(.miswired, at: now)
         }
         let isNew = ports[port].seen != claim.sender || reason != .miswired
         ports[port].seen = claim.sender

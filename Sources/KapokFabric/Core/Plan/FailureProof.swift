@@ -19,6 +19,7 @@ public struct FailureProof: PlanChecking {
         self.knowledge = knowledge
     }
 
+    /// Runs the checker on the plan, and on mixtures with the old one.
     public func check(_ plan: FabricPlan, replacing old: FabricPlan?) -> PlanVerdict {
         if let old, old.fabric != plan.fabric {
             return .undecided(

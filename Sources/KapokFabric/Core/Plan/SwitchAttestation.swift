@@ -31,7 +31,9 @@ public protocol SwitchAttestation: Sendable {
 /// whoever reaches the planner gets the fabric's secret.
 public struct AcceptAllSwitches: SwitchAttestation {
     public init() {}
+    /// Never objects.
     public func objection(to evidence: AttestationEvidence) -> String? { nil }
+    /// That nothing is proven.
     public var statement: String { "no attestation: every switch is taken at its word" }
 }
 
@@ -46,8 +48,10 @@ public struct SignatureAttestation: SwitchAttestation {
         self.identities = identities.compactMapValues { PlannerKey($0) }
     }
 
+    /// That the key is proven.
     public var statement: String { "each switch signs a challenge with the key of its place" }
 
+    /// Objects to unknown switches, short challenges and wrong signatures.
     public func objection(to evidence: AttestationEvidence) -> String? {
         guard let key = identities[evidence.claim] else {
             return "the plan knows no key for \(evidence.claim)"

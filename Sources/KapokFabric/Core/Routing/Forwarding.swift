@@ -78,8 +78,9 @@ public enum ForwardingDefect: String, Hashable, Sendable, CaseIterable {
 /// How switches forward: a pure function of the plan, of what the switch knows, and of the packet's
 /// tag. The agent computes its tables with it, and the checker proves it.
 ///
-/// At rank 0 the packet takes a port whose whole way to the destination is free of links known dead;
-/// knowledge only ever *removes* ports from a network without loops. If none is left, it rises to
+/// At rank 0 the packet takes a port whose whole way to the destination is free of links known
+/// dead; knowledge only ever *removes* ports from a network without loops. If none is left, it
+/// rises to
 /// the tree with the shortest way from here that is free. From there on it stays on its tree while
 /// that is free, and otherwise rises to the next, in order, that is; or, if none is, to the next
 /// whose first link lives.
@@ -164,8 +165,9 @@ public struct Forwarding: Sendable {
         return .forward(defect == .noTagRise ? tag : choice.tag)
     }
 
-    /// At rank 0 the tree with the shortest way that is clear of what had better be avoided, or else
-    /// of what is dead. Above, the packet's own tree while that is clear of what is dead, and then
+    /// At rank 0 the tree with the shortest way that is clear of what had better be avoided, or
+    /// else of what is dead. Above, the packet's own tree while that is clear of what is dead,
+    /// and then
     /// the first behind it. If none is clear, the first whose first link lives (a switch further on
     /// may see more).
     private func climb(

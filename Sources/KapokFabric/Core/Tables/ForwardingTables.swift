@@ -40,7 +40,7 @@ public struct ForwardingTables: Sendable {
 
     /// The tables of the switch that a plan is for, while all links of the plan live. Groups are
     /// numbered from `firstGroup`.
-    public init(_ plan: SwitchPlan, backups: Int = 2, firstGroup: UInt32 = 0) {
+    public init(_ plan: SwitchPlan, backups: Int = 1, firstGroup: UInt32 = 0) {
         self.init(
             plan.forwarding(), at: plan.switchID, extraPrefixes: plan.extraPrefixes,
             backups: backups, firstGroup: firstGroup)
@@ -50,7 +50,7 @@ public struct ForwardingTables: Sendable {
     /// the lower number has it, at every switch.
     public init(
         _ forwarding: Forwarding, at id: SwitchID,
-        extraPrefixes: [DestinationID: [IPv4Prefix]] = [:], backups: Int = 2,
+        extraPrefixes: [DestinationID: [IPv4Prefix]] = [:], backups: Int = 1,
         firstGroup: UInt32 = 0
     ) {
         precondition((0...7).contains(backups))
@@ -133,9 +133,12 @@ public struct ForwardingTables: Sendable {
     }
 
     /// Only rank 0 has backups: in the tables of trees are packets that a failure has detoured
-    /// already, and a second one at the same time is repaired as fast as the agent is.
+    /// already, and a second one at the same time is repaired as fast as the agent is. Nor has a
+    /// class with several ways one: the kernel goes on with the others. Each way less is a grace
+    /// period less that the kernel waits, holding up all else, when a port dies.
     private mutating func makeBundle(_ levels: RouteLevels, in table: Int) -> GroupBundle {
-        let slots = table == 0 ? max(1, min(levels.count, backups + 1)) : 1
+        let isAlone = levels.count > 1 && levels[0].count == 1
+        let slots = table == 0 && isAlone ? min(levels.count, backups + 1) : 1
         let first: UInt32
         if let free = freeBundles[slots].popLast() {
             first = free

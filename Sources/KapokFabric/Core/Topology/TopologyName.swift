@@ -1,13 +1,13 @@
 /// A topology as scripts write it. Small and capital letters are the same.
 ///
-/// | written | what |
-/// |---|---|
-/// | `leafspine:LEAVES,SPINES,HOSTS` | two tiers; HOSTS host ports a leaf |
-/// | `fattree:K` (`kK` for short) | three tiers of switches with K ports, K even |
-/// | `ab:K` | the fat tree with AB wiring (F10, NSDI 2013) |
-/// | `rail:UNITS,RAILS,SPINES,HOSTS` | NIC i of each of HOSTS servers of a unit at leaf i; with one unit the SPINES join the rails, with more each rail is a plane of its own that joins its leaves of all units |
-/// | `dualtor:PAIRS,SPINES,HOSTS` | two leaves a rack, HOSTS servers with a port at both |
-/// | `planes:P,NAME` | P separate copies; hosts have a port in each |
+/// - `leafspine:LEAVES,SPINES,HOSTS`: two tiers; HOSTS host ports a leaf.
+/// - `fattree:K` (`kK` for short): three tiers of switches with K ports, K even.
+/// - `ab:K`: the fat tree with AB wiring (F10, NSDI 2013).
+/// - `rail:UNITS,RAILS,SPINES,HOSTS`: NIC i of each of HOSTS servers of a unit at leaf i. With one
+///   unit the SPINES join the rails; with more each rail is a plane of its own that joins its
+///   leaves of all units.
+/// - `dualtor:PAIRS,SPINES,HOSTS`: two leaves a rack, HOSTS servers with a port at both.
+/// - `planes:P,NAME`: P separate copies; hosts have a port in each.
 public struct TopologyName: Hashable, Sendable, CustomStringConvertible {
     /// As it was written, in small letters.
     public var description: String
