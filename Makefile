@@ -47,8 +47,9 @@ interop: build deps-test ## Run other people's S3 clients against a region, at f
 	KAPOK_INTEROP=full KAPOK_BINARY=$(CURDIR)/.build/release/kapok \
 	    timeout --kill-after=30 3h $(TEST) --filter InteropTests
 
-soak: build ## Sweep SEEDS seeds of the simulated store
+soak: build ## Sweep SEEDS seeds of the simulated store and of the simulated fabric
 	.build/release/kapok simulate store --seeds $(SEEDS)
+	.build/release/kapok simulate fabric --seeds $(SEEDS)
 
 bench: build ## Measure beside peers and physical limits; tables and JSON in .build/bench
 	Benchmarks/run.sh
