@@ -117,8 +117,11 @@ struct FabricCheckCommand: AsyncParsableCommand {
                     description: "--mixed: say with --drain or --missing what is to change")
             }
             checker = FabricChecker(
-                Forwarding(fabric, missing: missing, drained: drained),
-                replacing: command.mixed ? Forwarding(fabric) : nil)
+                Forwarding(
+                    fabric, missing: missing, drained: drained,
+                    extraTrees: fabric.extraTrees(missing: missing)),
+                replacing: command.mixed
+                    ? Forwarding(fabric, extraTrees: fabric.extraTrees()) : nil)
             if let method = command.method {
                 guard let known = CheckReport.Method(rawValue: method) else {
                     throw CommandFailure(

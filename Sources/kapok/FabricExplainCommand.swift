@@ -73,7 +73,8 @@ struct FabricExplainCommand: AsyncParsableCommand {
         return (
             name,
             FabricPlan(
-                epoch: 0, fabric: fabric, topologyName: options.graph == nil ? name : "")
+                epoch: 0, fabric: fabric, topologyName: options.graph == nil ? name : "",
+                extraTrees: fabric.extraTrees())
         )
     }
 

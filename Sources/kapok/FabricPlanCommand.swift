@@ -160,6 +160,7 @@ struct FabricPlanCommand: AsyncParsableCommand {
             let links = try FabricArguments.target(text, in: fabric).links(of: fabric)
             plan.missing = plan.missing.union(LinkSet(links))
         }
+        plan.extraTrees = fabric.extraTrees(missing: plan.missing)
         for text in drain { plan.drain(try FabricArguments.target(text, in: fabric)) }
         for text in prefix {
             let (owner, prefix) = try FabricArguments.ownedPrefix(text, in: fabric)

@@ -7,7 +7,8 @@ extension LabDaemons {
     func startAgents(_ timers: AgentTimers, topology: String) throws {
         let signer = PlannerSigner()
         let plan = FabricPlan(
-            epoch: 1, fabric: layout.fabric, topologyName: topology, timers: timers)
+            epoch: 1, fabric: layout.fabric, topologyName: topology,
+            extraTrees: layout.fabric.extraTrees(), timers: timers)
         let compiled: CompiledPlan
         do { compiled = try Planner(signer: signer).compile(plan) } catch {
             throw LabFailure("no plan for this fabric: \(error)")

@@ -35,7 +35,7 @@ struct SizeOracle {
     static let measuredDetours = 4
 
     init(_ fabric: Fabric, failures: Int, walks: Int, random: RandomStream) {
-        forwarding = Forwarding(fabric)
+        forwarding = Forwarding(fabric, extraTrees: fabric.extraTrees())
         self.random = random
         let perFailure = 2 * Self.delays.count
         stride = walks <= 0 ? 0 : max(1, (failures * perFailure + walks - 1) / walks)

@@ -179,3 +179,15 @@ extension GraphRoutes {
         return search.run()
     }
 }
+
+extension Fabric {
+    /// The trees that a plan of this fabric needs beyond the usual ones, so that two failed links
+    /// lose no packet as long as there is a way: found by search for a wiring as it is (see
+    /// `GraphRoutes.extraTrees`), none for a Clos network, whose trees are proven as they are.
+    public func extraTrees(missing: LinkSet = []) -> [DestinationID: [LinkSet]] {
+        switch self {
+        case .clos: [:]
+        case .graph(let graph): GraphRoutes.extraTrees(for: graph, missing: missing)
+        }
+    }
+}
