@@ -59,6 +59,8 @@ struct S3LoadTests {
     func large(signsPayload: Bool) async throws {
         let report = try await report(.none) {
             $0.operation = .put
+            // Long enough that other tests beside this one do not keep it from any request.
+            $0.seconds = 3
             $0.size = ByteSize(bytes: 20_000_001)
             $0.signsPayload = signsPayload
             $0.readBack = 0
