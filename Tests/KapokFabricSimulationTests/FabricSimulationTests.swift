@@ -1,2 +1,0 @@
-import KapokFabric
-import Testing
