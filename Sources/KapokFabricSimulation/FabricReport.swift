@@ -119,6 +119,12 @@ public struct FabricReport: Sendable, Encodable {
         switches = fabric.switchCount
     }
 
+    /// Writes a trace hash as all are written: sixteen hexadecimal digits.
+    mutating func setTraceHash(_ value: UInt64) {
+        let digits = String(value, radix: 16)
+        traceHash = String(repeating: "0", count: 16 - digits.count) + digits
+    }
+
     enum CodingKeys: String, CodingKey {
         case `protocol`, topology, seed, failures, mode, links, switches, buildSeconds, events
         case detectionMilliseconds, repairMilliseconds, optimalMilliseconds

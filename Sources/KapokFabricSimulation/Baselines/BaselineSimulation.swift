@@ -113,7 +113,7 @@ public struct BaselineSimulation {
             report.allOptimalMilliseconds = report.optimalMilliseconds.max
         }
         report.messages = Int(run.outcomes.reduce(0) { $0 + $1.messages })
-        report.traceHash = hexadecimal(run.traceHash)
+        report.setTraceHash(run.traceHash)
         var tally = CapacityTally()
         for outcome in run.outcomes {
             tally.add(weight: 1, repaired: outcome.repair, optimal: outcome.optimal)
@@ -121,10 +121,5 @@ public struct BaselineSimulation {
         report.capacity = tally.points
         if run.undetected > 0 { report.details["undetected"] = Double(run.undetected) }
         return report
-    }
-
-    private func hexadecimal(_ value: UInt64) -> String {
-        let digits = String(value, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
     }
 }

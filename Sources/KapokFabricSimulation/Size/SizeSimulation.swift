@@ -69,8 +69,7 @@ extension SizeEngine {
         report.worstLoadAfterRepair = tally.worstLoadAfter
         report.worstLoadDuringRepair = max(oracle.worstDetour, tally.worstLoadAfter)
         report.capacity = capacity.points
-        let digits = String(trace.value, radix: 16)
-        report.traceHash = String(repeating: "0", count: 16 - digits.count) + digits
+        report.setTraceHash(trace.value)
         report.details = [
             "oracleChecks": Double(oracle.checks), "oracleFailures": Double(oracle.failures),
             "oracleBeyondPromise": Double(oracle.beyondPromise),
