@@ -19,7 +19,9 @@ let package = Package(
         .library(name: "KapokDrive", targets: ["KapokDrive"]),
         .library(name: "KapokAccelerator", targets: ["KapokAccelerator"]),
         .library(name: "KapokFabric", targets: ["KapokFabric"]),
+        .library(name: "KapokModel", targets: ["KapokModel"]),
         .library(name: "KapokStore", targets: ["KapokStore"]),
+        .library(name: "KapokInference", targets: ["KapokInference"]),
         .library(name: "KapokS3", targets: ["KapokS3"]),
     ],
     dependencies: [
@@ -74,7 +76,33 @@ let package = Package(
             dependencies: ["KapokWorld", "KapokSimulation", "KapokFabric"],
             swiftSettings: strict),
 
+        .target(
+            name: "KapokModel",
+            dependencies: [
+                "KapokWorld", "KapokLinux", "CKernels",
+                .product(name: "OrderedCollections", package: "swift-collections"),
+            ],
+            swiftSettings: strict),
+
         // Floor 3
+        .target(
+            name: "KapokInference",
+            dependencies: [
+                "KapokWorld", "KapokLinux", "KapokModel", "KapokAccelerator",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "OrderedCollections", package: "swift-collections"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "KapokInferenceSimulation",
+            dependencies: ["KapokWorld", "KapokSimulation", "KapokModel", "KapokInference"],
+            swiftSettings: strict),
         .target(
             name: "KapokStore",
             dependencies: ["KapokWorld", "KapokLinux", "KapokDrive", "CISAL", "CSQLite"],
@@ -130,7 +158,8 @@ let package = Package(
             name: "kapok",
             dependencies: [
                 "KapokAccelerator", "KapokBench", "KapokFabric", "KapokFabricSimulation",
-                "KapokRegion", "KapokSimulation", "KapokStore", "KapokStoreSimulation",
+                "KapokInference", "KapokInferenceSimulation", "KapokModel", "KapokRegion",
+                "KapokSimulation", "KapokStore", "KapokStoreSimulation",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -182,6 +211,34 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
+            name: "KapokModelTests",
+            dependencies: [
+                "KapokWorld", "KapokLinux", "KapokModel", "CKernels",
+                .product(name: "OrderedCollections", package: "swift-collections"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "KapokInferenceTests",
+            dependencies: [
+                "KapokWorld", "KapokModel", "KapokInference", "KapokAccelerator",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "OrderedCollections", package: "swift-collections"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "KapokInferenceSimulationTests",
+            dependencies: [
+                "KapokWorld", "KapokSimulation", "KapokModel", "KapokInference",
+                "KapokInferenceSimulation",
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "KapokBenchTests",
             dependencies: [
                 "KapokBench",
@@ -228,6 +285,9 @@ let package = Package(
             name: "AcceleratorBenchmark",
             dependencies: ["KapokWorld", "KapokAccelerator", "CKernels"],
             path: "Benchmarks/Accelerator", swiftSettings: strict),
+        .executableTarget(
+            name: "ModelBenchmark", dependencies: ["KapokWorld", "KapokModel", "CKernels"],
+            path: "Benchmarks/Model", swiftSettings: strict),
         .executableTarget(
             name: "FabricBenchmark",
             dependencies: ["KapokWorld", "KapokFabric", "KapokFabricSimulation", "CNetlink"],

@@ -12,6 +12,6 @@ struct Kapok: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             UpCommand.self, StoreCommand.self, FabricCommand.self, KernelCommand.self,
-            ChipCommand.self, BenchCommand.self, SimulateCommand.self,
+            ChipCommand.self, ModelCommand.self, BenchCommand.self, SimulateCommand.self,
         ])
 }

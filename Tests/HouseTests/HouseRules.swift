@@ -41,12 +41,14 @@ struct HouseRules {
         "KapokWorld": 0, "CKernels": 0, "CISAL": 0, "CSQLite": 0, "CUring": 0,
         "CZlib": 0, "CNetlink": 0,
         "KapokSimulation": 1, "KapokLinux": 1,
-        "KapokDrive": 2, "KapokAccelerator": 2, "KapokFabric": 2,
+        "KapokDrive": 2, "KapokAccelerator": 2, "KapokFabric": 2, "KapokModel": 2,
         // The fabric in the simulator, with the protocols it is compared to.
         "KapokFabricSimulation": 2.5,
-        "KapokStore": 3, "KapokS3": 3,
+        "KapokStore": 3, "KapokS3": 3, "KapokInference": 3,
         // The store in the simulator: above the store, and never part of a region.
         "KapokStoreSimulation": 3.5,
+        // The scheduler in the simulator, and whole fleets of it.
+        "KapokInferenceSimulation": 3.5,
         "KapokRegion": 4, "KapokBench": 4,
         "kapok": 5,
     ]
@@ -70,7 +72,8 @@ struct HouseRules {
 
     /// Targets that may import the simulator.
     var simulationUsers: Set<String> = [
-        "KapokSimulation", "KapokStoreSimulation", "KapokFabricSimulation", "kapok",
+        "KapokSimulation", "KapokStoreSimulation", "KapokFabricSimulation",
+        "KapokInferenceSimulation", "kapok",
     ]
 
     /// Names that say nothing about whose business a thing is.

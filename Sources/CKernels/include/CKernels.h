@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "fp32_tile.h"
+#include "linear.h"
 #include "sgemm.h"
 
 /// CRC-64/NVME (NVM Express NVM Command Set 1.0, "64b CRC"; also called Rocksoft): polynomial

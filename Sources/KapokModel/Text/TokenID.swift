@@ -1,0 +1,2 @@
+/// The number of a token in a vocabulary.
+public typealias TokenID = Int32

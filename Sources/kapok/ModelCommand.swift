@@ -1,0 +1,9 @@
+import ArgumentParser
+
+/// `kapok model`: what can be done with a model file without serving it.
+struct ModelCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "model",
+        abstract: "Look into model files, measure them, convert them.",
+        subcommands: [])
+}
