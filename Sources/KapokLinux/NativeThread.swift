@@ -3,7 +3,7 @@ import Glibc
 
 /// A thread of our own, for work that blocks. (Swift's cooperative threads must not block.) Nobody
 /// joins it: whoever needs to know its end has it tell.
-struct NativeThread: @unchecked Sendable {
+public struct NativeThread: @unchecked Sendable {
     private final class Start {
         let name: String
         let body: @Sendable () -> Void
@@ -17,7 +17,7 @@ struct NativeThread: @unchecked Sendable {
 
     /// Starts a thread that runs `body` and ends. Fifteen bytes of `name` show in `ps -L` and
     /// `top`.
-    init(name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
+    public init(name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
         let visibleName = String(decoding: name.utf8.prefix(15), as: UTF8.self)
         let start = Unmanaged.passRetained(Start(name: visibleName, body: body))
         var thread = pthread_t()
@@ -39,5 +39,5 @@ struct NativeThread: @unchecked Sendable {
     }
 
     /// Whether the caller runs on this thread.
-    var isCurrent: Bool { pthread_equal(handle, pthread_self()) != 0 }
+    public var isCurrent: Bool { pthread_equal(handle, pthread_self()) != 0 }
 }
