@@ -53,7 +53,7 @@ public struct ScheduledRequest: Sendable {
 }
 
 /// Why a request ended.
-public enum FinishReason: String, Sendable {
+public enum FinishReason: String, Sendable, CaseIterable {
     /// A stop text, an end token or the end of what a schema allows.
     case stop
     /// As many tokens as asked for, or the context is full.
