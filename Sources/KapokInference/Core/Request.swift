@@ -34,6 +34,8 @@ public struct ScheduledRequest: Sendable {
     public var prefillOnly: Bool
     /// Whether pages of equal prompts may be used and left behind.
     public var usesPrefixCache: Bool
+    /// Whether the driver may propose tokens for it (`StepEntry.drafts`).
+    public var speculates = false
 
     /// A request of `prompt`.
     public init(
