@@ -30,13 +30,17 @@ public struct ModelConfiguration: Hashable, Sendable {
     public var hasAttentionBias: Bool
     /// Whether queries and keys are normalised by head (Qwen3).
     public var normalisesQueriesAndKeys: Bool
+    /// The blocks, from 0, whose queries and keys are not turned by position (SmolLM3 leaves out
+    /// every fourth); empty for all others.
+    public var layersWithoutRotation: Set<Int>
 
     /// A configuration from its parts.
     public init(
         architecture: String, name: String, layers: Int, width: Int, feedForwardWidth: Int,
         heads: Int, keyValueHeads: Int, headWidth: Int, vocabularySize: Int, contextLength: Int,
         normEpsilon: Float, rope: RotaryEmbedding, tiesEmbeddings: Bool,
-        hasAttentionBias: Bool = false, normalisesQueriesAndKeys: Bool = false
+        hasAttentionBias: Bool = false, normalisesQueriesAndKeys: Bool = false,
+        layersWithoutRotation: Set<Int> = []
     ) {
         self.architecture = architecture
         self.name = name
@@ -53,6 +57,7 @@ public struct ModelConfiguration: Hashable, Sendable {
         self.tiesEmbeddings = tiesEmbeddings
         self.hasAttentionBias = hasAttentionBias
         self.normalisesQueriesAndKeys = normalisesQueriesAndKeys
+        self.layersWithoutRotation = layersWithoutRotation
     }
 }
 
