@@ -39,6 +39,9 @@ public enum SchedulerEffect: Sendable {
     case pull(RequestID, from: Int, tokens: Int, pages: [PageID])
     /// Stop pulling: the request is gone. Its pages stay reserved until `pulled` comes.
     case abandonPull(RequestID)
+    /// The keys and values of the first `tokens` tokens of a `prefillOnly` request are in `pages`,
+    /// so that sending them can begin; those pages stay where they are from now on.
+    case prefillProgress(RequestID, tokens: Int, pages: [PageID])
     /// A `prefillOnly` request has all its keys and values in `pages`; they stay until `cancel`.
     case prefilled(RequestID, pages: [PageID])
     /// The request is over and its pages are free (or left to the prefix cache).
