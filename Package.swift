@@ -130,10 +130,13 @@ let package = Package(
         .target(
             name: "KapokBench",
             dependencies: [
+                "KapokWorld", "KapokModel", "KapokInference",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "OrderedCollections", package: "swift-collections"),
             ],
             swiftSettings: strict),
         .target(
@@ -241,7 +244,7 @@ let package = Package(
         .testTarget(
             name: "KapokBenchTests",
             dependencies: [
-                "KapokBench",
+                "KapokBench", "KapokInference", "KapokWorld",
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

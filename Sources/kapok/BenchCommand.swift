@@ -6,7 +6,7 @@ import KapokBench
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure an endpoint, Kapok's or somebody else's.",
-        subcommands: [S3.self])
+        subcommands: [S3.self, Serve.self])
 }
 
 extension BenchCommand {

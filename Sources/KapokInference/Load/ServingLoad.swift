@@ -1,5 +1,5 @@
 import Foundation
-public import KapokWorld
+import KapokWorld
 
 /// Requests and when they come: what a load generator sends to a server, and what a simulated
 /// fleet is given.
