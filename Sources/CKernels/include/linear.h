@@ -71,4 +71,15 @@ void kapok_linear(
     kapok_weight_type type, size_t columns, const void *packed_weights, size_t row_begin,
     size_t row_end, const void *packed_activations, size_t tokens, float *y, size_t y_stride);
 
+/// As `kapok_linear_pack_activations`, by one implementation; only where supported.
+void kapok_linear_pack_activations_with(
+    kapok_linear_implementation implementation, kapok_weight_type type, size_t columns,
+    const float *x, size_t x_stride, size_t tokens, void *packed);
+
+/// As `kapok_linear`, by one implementation; only where supported. All give the same bits.
+void kapok_linear_with(
+    kapok_linear_implementation implementation, kapok_weight_type type, size_t columns,
+    const void *packed_weights, size_t row_begin, size_t row_end, const void *packed_activations,
+    size_t tokens, float *y, size_t y_stride);
+
 #endif

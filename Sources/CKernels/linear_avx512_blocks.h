@@ -1,0 +1,164 @@
+// The AVX-512 tile of the quantised types: integer sums of a block by vpdpbusd, then scaled and
+// added in FP32. Included by linear_avx512.c.
+
+// Two groups by six tokens: 12 integer sums, 12 FP32 sums, and 8 registers for what comes and goes.
+#define BLOCK_TOKENS 6
+
+// Weights of vector `j`, one a byte. `block` is the block of 16 rows.
+AVX512 INLINE __m512i
+block_weights(const kapok_weight_type type, const uint8_t *block, const int j) {
+    if (!has_nibbles(type)) return _mm512_load_si512(block + 64 * j);
+    __m512i nibbles = _mm512_load_si512(block + 64 * (j % 4));
+    if (j >= 4) nibbles = _mm512_srli_epi16(nibbles, 4);
+    nibbles = _mm512_and_si512(nibbles, _mm512_set1_epi8(15));
+    if (has_fifth_bits(type)) {
+        // Shifts go over the bytes' borders, but what remains after the mask was in the byte.
+        __m512i fifths = _mm512_load_si512(block + 256);
+        fifths = j < 4 ? _mm512_slli_epi16(fifths, 4 - j) : _mm512_srli_epi16(fifths, j - 4);
+        fifths = _mm512_and_si512(fifths, _mm512_set1_epi8(16));
+        nibbles = _mm512_or_si512(nibbles, fifths);
+    }
+    if (type == KAPOK_WEIGHT_Q6_K) {
+        __m512i uppers = _mm512_load_si512(block + 256 + 64 * (j / 4));
+        const int bit = j % 4 * 2;
+        uppers = bit < 4 ? _mm512_slli_epi16(uppers, 4 - bit) : _mm512_srli_epi16(uppers, bit - 4);
+        uppers = _mm512_and_si512(uppers, _mm512_set1_epi8(48));
+        nibbles = _mm512_or_si512(nibbles, uppers);
+    }
+    return nibbles;
+}
+
+AVX512 INLINE __m512 sixteen_halves(const uint8_t *halves) {
+    return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)halves));
+}
+
+AVX512 INLINE __m512 sixteen_bytes(const uint8_t *bytes) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)bytes)));
+}
+
+// The scale of each row in block `b`; of Q6_K in the block's half `half`.
+AVX512 INLINE __m512
+block_scale(const kapok_weight_type type, const uint8_t *group, size_t b, const int half) {
+    if (!has_superblocks(type)) return sixteen_halves(block_scales(type, group, b));
+    const uint8_t *super = superblock_scales(group, b), *bytes = super + 64 + b % 8 * 32;
+    const __m512 d = sixteen_halves(super);
+    if (type != KAPOK_WEIGHT_Q6_K) return _mm512_mul_ps(d, sixteen_bytes(bytes));
+    const __m128i scales = _mm_load_si128((const __m128i *)(bytes + 16 * half));
+    return _mm512_mul_ps(d, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(scales)));
+}
+
+// The minimum of each row in block `b`.
+AVX512 INLINE __m512
+block_minimum(const kapok_weight_type type, const uint8_t *group, size_t b) {
+    if (!has_superblocks(type)) return sixteen_halves(block_scales(type, group, b) + 32);
+    const uint8_t *super = superblock_scales(group, b);
+    const __m512 m = sixteen_halves(super + 32);
+    const __m512 product = _mm512_mul_ps(m, sixteen_bytes(super + 80 + b % 8 * 32));
+    return _mm512_xor_ps(product, _mm512_set1_ps(-0.0f));
+}
+
+// Where a token's integer sum of a block begins: what makes up for weights stored without a sign.
+AVX512 INLINE __m512i
+first_sum(const kapok_weight_type type, const activation_block *extra, const int half) {
+    const int shift = offset_shift(type);
+    if (shift < 0) return _mm512_setzero_si512();
+    if (type != KAPOK_WEIGHT_Q6_K) {
+        const __m512i offset = _mm512_set1_epi32(extra->offset);
+        return shift == 0 ? offset : _mm512_slli_epi32(offset, (unsigned)shift);
+    }
+    const int offset = half == 0 ? extra->first_offset : extra->offset - extra->first_offset;
+    return _mm512_slli_epi32(_mm512_set1_epi32(offset), (unsigned)shift);
+}
+
+// The integer part of a block: vectors `from ..< from + count`, low and high nibbles in turns.
+AVX512 INLINE void add_products(
+    const kapok_weight_type type, const int groups, const int tokens, const uint8_t *block,
+    size_t group_bytes, const uint8_t *x, size_t x_stride, const int half,
+    __m512i sums[groups][tokens]) {
+    const int halves = type == KAPOK_WEIGHT_Q6_K ? 2 : 1, count = 8 / halves;
+    UNROLL for (int i = 0; i < count; i++) {
+        const int j = halves == 2 || !has_nibbles(type) ? half * count + i : i / 2 + i % 2 * 4;
+        __m512i weights[groups];
+        UNROLL for (int g = 0; g < groups; g++) {
+            weights[g] = block_weights(type, block + (size_t)g * group_bytes, j);
+        }
+        UNROLL for (int t = 0; t < tokens; t++) {
+            const __m512i four =
+                _mm512_set1_epi32((int)load_32(x + (size_t)t * x_stride + 4 * j));
+            UNROLL for (int g = 0; g < groups; g++) {
+                sums[g][t] = _mm512_dpbusd_epi32(sums[g][t], weights[g], four);
+            }
+        }
+    }
+}
+
+AVX512 INLINE void fetch_block(
+    const kapok_weight_type type, const int groups, const tile *at, size_t b,
+    const uint8_t *block) {
+    UNROLL for (int g = 0; g < groups; g++) {
+        const uint8_t *ahead = block + (size_t)g * at->group_bytes + at->weights_ahead;
+        UNROLL for (size_t i = 0; i < block_bytes(type); i += 64) {
+            _mm_prefetch((const char *)ahead + i, _MM_HINT_T0);
+        }
+        const uint8_t *scales = has_superblocks(type) ? superblock_scales(at->groups, b) + b % 8 * 40
+                                                      : block_scales(type, at->groups, b);
+        _mm_prefetch(
+            (const char *)scales + (size_t)g * at->group_bytes + at->weights_ahead, _MM_HINT_T0);
+    }
+}
+
+AVX512 INLINE void block_tile_of(
+    const tile *at, const kapok_weight_type type, const int groups, const int tokens) {
+    const size_t blocks = at->columns / BLOCK;
+    const int halves = type == KAPOK_WEIGHT_Q6_K ? 2 : 1;
+    const uint8_t *block = at->groups + scale_plane_bytes(type, at->columns), *x = at->x;
+    const uint8_t *extras = x + blocks * BLOCK;
+    __m512 sums[groups][tokens];
+    UNROLL for (int g = 0; g < groups; g++) {
+        UNROLL for (int t = 0; t < tokens; t++) sums[g][t] = _mm512_setzero_ps();
+    }
+    for (size_t b = 0; b < blocks; b++, block += block_bytes(type), x += BLOCK) {
+        if (at->weights_ahead != 0) fetch_block(type, groups, at, b, block);
+        UNROLL for (int half = 0; half < halves; half++) {
+            __m512i integers[groups][tokens];
+            UNROLL for (int t = 0; t < tokens; t++) {
+                const activation_block *extra =
+                    (const activation_block *)(extras + (size_t)t * at->x_stride) + b;
+                const __m512i first = first_sum(type, extra, half);
+                UNROLL for (int g = 0; g < groups; g++) integers[g][t] = first;
+            }
+            add_products(
+                type, groups, tokens, block, at->group_bytes, x, at->x_stride, half, integers);
+            UNROLL for (int g = 0; g < groups; g++) {
+                const uint8_t *group = at->groups + (size_t)g * at->group_bytes;
+                const __m512 scale = block_scale(type, group, b, half);
+                const __m512 minimum =
+                    has_minimum(type) ? block_minimum(type, group, b) : _mm512_setzero_ps();
+                UNROLL for (int t = 0; t < tokens; t++) {
+                    const activation_block *extra =
+                        (const activation_block *)(extras + (size_t)t * at->x_stride) + b;
+                    const __m512 both = _mm512_mul_ps(scale, _mm512_set1_ps(extra->scale));
+                    sums[g][t] =
+                        _mm512_fmadd_ps(_mm512_cvtepi32_ps(integers[g][t]), both, sums[g][t]);
+                    if (has_minimum(type)) {
+                        sums[g][t] = _mm512_fmadd_ps(
+                            minimum, _mm512_set1_ps(extra->scaled_sum), sums[g][t]);
+                    }
+                }
+            }
+        }
+    }
+    store(at, groups, tokens, sums);
+}
+
+AVX512 INLINE void block_tile(
+    const tile *at, const kapok_weight_type type, const int groups, int tokens) {
+    switch (tokens) {
+    case 1: block_tile_of(at, type, groups, 1); return;
+    case 2: block_tile_of(at, type, groups, 2); return;
+    case 3: block_tile_of(at, type, groups, 3); return;
+    case 4: block_tile_of(at, type, groups, 4); return;
+    case 5: block_tile_of(at, type, groups, 5); return;
+    default: block_tile_of(at, type, groups, 6); return;
+    }
+}
