@@ -9,6 +9,7 @@
 #include "fp32_tile.h"
 #include "linear.h"
 #include "sgemm.h"
+#include "transformer.h"
 
 /// CRC-64/NVME (NVM Express NVM Command Set 1.0, "64b CRC"; also called Rocksoft): polynomial
 /// AD93D23594C93659, reflected, start and final value all ones; "123456789" gives
