@@ -1,0 +1,67 @@
+extension LanguageModelFile {
+    /// Opens a model by what it is, not by its name: a GGUF file (of a split one the first part),
+    /// a safetensors file, or the folder of one as Hugging Face lays it out. Weights stay in the
+    /// file: nothing of them is read yet.
+    public static func open(path: String) throws(ModelFileError) -> LanguageModelFile {
+        let file = try FileBytes(path: path)
+        if GGUFFile.isGGUF(file.bytes) { return try open(GGUFFile(file)) }
+        throw unrecognised(file)
+    }
+
+    /// Opens a GGUF file that is mapped already, and the other parts of a split one beside it.
+    static func open(_ file: GGUFFile) throws(ModelFileError) -> LanguageModelFile {
+        guard let count = try file.values.integer("split.count"), count > 1 else {
+            return try GGUFModel([file]).model()
+        }
+        let path = file.file.path
+        let suffix = "-00001-of-\(ModelPath.fiveDigits(count)).gguf"
+        guard try file.values.integer("split.no") == 0, path.hasSuffix(suffix), count < 100_000
+        else {
+            throw ModelFileError(
+                .unsupported, path: path, "a part of a model that is split into \(count) files",
+                remedy: "open the part whose name ends with '\(suffix)', with the others beside it")
+        }
+        var files = [file]
+        for number in 2...count {
+            let part = path.dropLast(suffix.count) + "-\(ModelPath.fiveDigits(number))"
+            files.append(
+                try GGUFFile(FileBytes(path: "\(part)-of-\(ModelPath.fiveDigits(count)).gguf")))
+        }
+        return try GGUFModel(files).model()
+    }
+
+    /// What else people have under the name of a model.
+    private static func unrecognised(_ file: FileBytes) -> ModelFileError {
+        let known: [(prefix: String, what: String, remedy: String)] = [
+            (
+                "version https://git-lfs", "a Git LFS pointer, not the file itself",
+                "run git lfs pull"
+            ),
+            ("PK\u{3}\u{4}", "a PyTorch archive", "convert it to safetensors or GGUF"),
+            ("tjgg", "a GGJT file from before GGUF", "convert it to GGUF"),
+            ("lmgg", "a GGML file from before GGUF", "convert it to GGUF"),
+            ("<", "a web page", "fetch the model again"),
+        ]
+        for (prefix, what, remedy) in known where file.bytes.starts(with: prefix.utf8) {
+            return ModelFileError(.unsupported, path: file.path, what, remedy: remedy)
+        }
+        return ModelFileError(
+            .malformed, path: file.path, "neither GGUF nor safetensors",
+            remedy: "give a .gguf file, a .safetensors file or the folder of one")
+    }
+}
+
+/// What names of files say.
+enum ModelPath {
+    /// The folder that holds `path`.
+    static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// A number as split files have it: "00012".
+    static func fiveDigits(_ number: Int) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
+    }
+}
