@@ -4,7 +4,8 @@ import KapokWorld
 /// A request on its way: its tokens, its text and the stream that its client reads.
 ///
 /// `tokens` and what makes text of them belong to the executor that runs a step with this request;
-/// there is one at a time, and the scheduler's lock orders them. `timing` belongs to that lock.
+/// there is one at a time, and the engine's lock orders them. `timing` and `mode` belong to that
+/// lock.
 final class ActiveRequest: @unchecked Sendable {
     /// When things happened.
     struct Timing {
@@ -14,9 +15,13 @@ final class ActiveRequest: @unchecked Sendable {
     }
 
     let id: RequestID
+    let tenant: UInt32
+    let deadline: Instant?
     let promptCount: Int
     let continuation: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
     var timing: Timing
+    /// The mode that is served; the scheduler says it when it admits the request.
+    var mode = LatencyMode.standard
 
     /// Prompt and generated tokens.
     private(set) var tokens: [TokenID]
@@ -38,11 +43,13 @@ final class ActiveRequest: @unchecked Sendable {
     private(set) var stopText: String?
 
     init(
-        id: RequestID, request: GenerationRequest, tokenizer: any Tokenizer,
+        _ scheduled: ScheduledRequest, request: GenerationRequest, tokenizer: any Tokenizer,
         matcher: GrammarMatcher?, entropy: UInt64, submitted: Instant,
         continuation: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
     ) {
-        self.id = id
+        self.id = scheduled.id
+        self.tenant = scheduled.tenant
+        self.deadline = scheduled.deadline
         self.promptCount = request.prompt.count
         self.continuation = continuation
         self.timing = Timing(submitted: submitted)
@@ -61,9 +68,12 @@ final class ActiveRequest: @unchecked Sendable {
     /// How many tokens were generated.
     var generatedCount: Int { tokens.count - promptCount }
 
-    /// Tokens that may follow, by look-up; none where a grammar decides.
+    /// Whether proposals make sense: where a grammar decides they are mostly wrong.
+    var allowsDrafts: Bool { matcher == nil }
+
+    /// Tokens that may follow, by look-up.
     func lookUp(_ count: Int) -> [TokenID] {
-        matcher == nil ? PromptLookup.drafts(after: tokens, count: count) : []
+        allowsDrafts ? PromptLookup.drafts(after: tokens, count: count) : []
     }
 
     /// Takes the rows of logits after the last known token and after each of `drafts`, and adds

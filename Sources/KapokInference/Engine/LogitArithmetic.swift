@@ -83,7 +83,12 @@ enum LogitArithmetic {
     /// e to the x for x <= 88: 2 to the whole part of x / ln 2 by bits, the rest by a polynomial
     /// of degree 6 (Taylor's on +-ln 2 / 2, error below 1e-7). Below -87 the result is 0.
     private static func exponential(_ x: Lanes) -> Lanes {
-        let whole = (x * 1.442_695_04).rounded(.toNearestOrEven)
+        // Adding 1.5 * 2^23 rounds to a whole number and leaves it in the low bits: every
+        // processor has instructions for that, and not every one for rounding.
+        let shift: Float = 12_582_912
+        let tooSmall = x .< -87
+        let shifted = x.replacing(with: 0, where: tooSmall) * 1.442_695_04 + shift
+        let whole = shifted - shift
         // ln 2 in two parts, so that the rest is exact (Cody and Waite).
         let rest = (x - whole * 0.693_359_375) + whole * 2.121_944_4e-4
         var sum = Lanes(repeating: 1.388_888_9e-3)
@@ -93,8 +98,7 @@ enum LogitArithmetic {
         sum = sum * rest + 0.5
         sum = sum * rest + 1
         sum = sum * rest + 1
-        let tooSmall = x .< -87
-        let exponent = SIMD16<Int32>(truncatingIfNeeded: whole.replacing(with: 0, where: tooSmall))
+        let exponent = unsafeBitCast(shifted, to: SIMD16<Int32>.self) &- 0x4B40_0000
         let power = unsafeBitCast((exponent &+ 127) &<< 23, to: Lanes.self)
         return (sum * power).replacing(with: 0, where: tooSmall)
     }

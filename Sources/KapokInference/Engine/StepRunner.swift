@@ -1,0 +1,200 @@
+import Dispatch
+import KapokLinux
+import KapokModel
+import KapokWorld
+import Synchronization
+
+/// One executor: a thread that runs steps through the model and samples what comes out.
+final class StepRunner: Sendable {
+    /// What a runner needs of the engine.
+    protocol Delegate: AnyObject, Sendable {
+        /// The requests of a step's entries, in their order; nil for one that is gone.
+        func requests(of step: Step) -> [ActiveRequest?]
+        /// A step is done.
+        func stepDone(_ executor: ExecutorRole, _ outcome: StepOutcome, _ sample: StepSample)
+        /// A step failed.
+        func stepFailed(_ executor: ExecutorRole, number: UInt64, _ error: String)
+    }
+
+    private enum Order {
+        case run(Step)
+        case stop
+    }
+
+    let role: ExecutorRole
+    private let orders = Mutex<[Order]>([])
+    private let ready = DispatchSemaphore(value: 0)
+
+    init(role: ExecutorRole) { self.role = role }
+
+    /// Starts the thread. `makeWork` runs on it: executor and draft model belong to it alone.
+    func start(
+        delegate: some Delegate, makeWork: @escaping @Sendable () -> StepWork
+    ) throws(SystemError) {
+        _ = try NativeThread(name: "kapok-\(role)") { [self, weak delegate] in
+            let work = makeWork()
+            while true {
+                ready.wait()
+                switch orders.withLock({ $0.removeFirst() }) {
+                case .stop: return
+                case .run(let step):
+                    guard let delegate else { return }
+                    run(step, work, delegate)
+                }
+            }
+        }
+    }
+
+    /// Hands over a step; the one before it is done.
+    func put(_ step: Step) {
+        orders.withLock { $0.append(.run(step)) }
+        ready.signal()
+    }
+
+    /// Ends the thread after what it is doing.
+    func stop() {
+        orders.withLock { $0.append(.stop) }
+        ready.signal()
+    }
+
+    private func run(_ step: Step, _ work: StepWork, _ delegate: some Delegate) {
+        let requests = delegate.requests(of: step)
+        let begin = MonotonicClock.now()
+        do {
+            var (outcome, sample) = try work.run(step, requests)
+            sample.nanoseconds = (MonotonicClock.now() - begin).nanoseconds
+            delegate.stepDone(role, outcome, sample)
+        } catch {
+            delegate.stepFailed(role, number: step.number, "\(error)")
+        }
+    }
+}
+
+/// What a step held and how long it took: what cost models are fitted to.
+public struct StepSample: Codable, Sendable {
+    /// The executor: both, prefill or decode.
+    public var executor: String
+    /// Tokens of prompts.
+    public var prefillTokens = 0
+    /// Tokens of sequences that decode, drafts included.
+    public var decodeTokens = 0
+    /// Sequences that decode.
+    public var decodeSequences = 0
+    /// Keys attended to, summed over all tokens.
+    public var attendedKeys = 0
+    /// Rows of logits.
+    public var logitRows = 0
+    /// From the step's start to its end, sampling included.
+    public var nanoseconds: UInt64 = 0
+}
+
+/// What an executor's thread works with.
+final class StepWork {
+    private let executor: CPUExecutor
+    private let threads: ThreadPool
+    private let drafter: DraftModel?
+    private let vocabularySize: Int
+    private let role: ExecutorRole
+
+    init(
+        role: ExecutorRole, executor: CPUExecutor, threads: ThreadPool, drafter: DraftModel?,
+        vocabularySize: Int
+    ) {
+        self.role = role
+        self.executor = executor
+        self.threads = threads
+        self.drafter = drafter
+        self.vocabularySize = vocabularySize
+    }
+
+    /// Runs a step: tokens and drafts through the model, then a choice for each entry that samples.
+    func run(_ step: Step, _ requests: [ActiveRequest?]) throws -> (StepOutcome, StepSample) {
+        var batch = StepBatch(spans: [])
+        batch.spans.reserveCapacity(step.entries.count)
+        var drafts: [[TokenID]] = []
+        var sample = StepSample(executor: "\(role)")
+        for (entry, request) in zip(step.entries, requests) {
+            guard let request else {
+                drafts.append([])
+                continue
+            }
+            let proposed = try propose(entry, request)
+            drafts.append(proposed)
+            let known = request.tokens[entry.start..<entry.start + entry.count]
+            let span = StepBatch.Span(
+                tokens: known + proposed, start: entry.start, pages: entry.pages,
+                logits: entry.samples ? proposed.count + 1 : 0)
+            batch.spans.append(span)
+            sample.add(span, isDecode: entry.samples && entry.count == 1)
+        }
+        guard !batch.spans.isEmpty else {
+            return (StepOutcome(number: step.number, entries: gone(step)), sample)
+        }
+        let logits = try executor.run(batch)
+        return (
+            StepOutcome(number: step.number, entries: choose(step, requests, drafts, logits)),
+            sample
+        )
+    }
+
+    private func propose(_ entry: StepEntry, _ request: ActiveRequest) throws -> [TokenID] {
+        guard entry.samples, entry.drafts > 0 else { return [] }
+        guard let drafter, request.allowsDrafts else { return request.lookUp(entry.drafts) }
+        return try drafter.drafts(for: request, count: entry.drafts)
+    }
+
+    /// Each entry's outcome. Rows of logits are dealt to the threads entry by entry.
+    private func choose(
+        _ step: Step, _ requests: [ActiveRequest?], _ drafts: [[TokenID]],
+        _ logits: UnsafeBufferPointer<Float>
+    ) -> [EntryOutcome] {
+        var outcomes = gone(step)
+        var jobs: [(entry: Int, row: Int)] = []
+        var row = 0
+        for (index, entry) in step.entries.enumerated()
+        where entry.samples && requests[index] != nil {
+            jobs.append((index, row))
+            row += drafts[index].count + 1
+        }
+        let width = vocabularySize
+        outcomes.withUnsafeMutableBufferPointer { outcomes in
+            func work(_ job: (entry: Int, row: Int)) {
+                guard let request = requests[job.entry] else { return }
+                let count = drafts[job.entry].count + 1
+                let rows = UnsafeBufferPointer(
+                    rebasing: logits[job.row * width..<(job.row + count) * width])
+                outcomes[job.entry] = request.advance(
+                    rows: rows, vocabularySize: width, drafts: drafts[job.entry])
+            }
+            if jobs.count == 1 {
+                work(jobs[0])
+            } else if !jobs.isEmpty {
+                let stride = threads.threads
+                threads.run { index in
+                    for job in Swift.stride(from: index, to: jobs.count, by: stride) {
+                        work(jobs[job])
+                    }
+                }
+            }
+        }
+        return outcomes
+    }
+
+    private func gone(_ step: Step) -> [EntryOutcome] {
+        step.entries.map { EntryOutcome(request: $0.request, tokens: []) }
+    }
+}
+
+extension StepSample {
+    fileprivate mutating func add(_ span: StepBatch.Span, isDecode: Bool) {
+        let count = span.tokens.count
+        if isDecode {
+            decodeTokens += count
+            decodeSequences += 1
+        } else {
+            prefillTokens += count
+        }
+        attendedKeys += count * span.start + count * (count + 1) / 2
+        logitRows += span.logits
+    }
+}
