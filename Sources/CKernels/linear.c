@@ -88,3 +88,27 @@ void kapok_linear_with(
     default: kapok_linear_multiply_portable(&call);
     }
 }
+
+void kapok_linear_integers(
+    kapok_linear_implementation implementation, size_t columns, const void *packed_weights,
+    size_t row_begin, size_t row_end, const void *packed_activations, size_t tokens, int32_t *y,
+    size_t y_stride) {
+    const linear_call call = {
+        .type = KAPOK_WEIGHT_Q8_0,
+        .columns = columns,
+        .weights = packed_weights,
+        .row_begin = row_begin,
+        .row_end = row_end,
+        .activations = packed_activations,
+        .activation_stride = kapok_linear_activation_bytes(KAPOK_WEIGHT_Q8_0, columns),
+        .tokens = tokens,
+        .y_stride = y_stride,
+    };
+#if defined(__x86_64__)
+    if (implementation == KAPOK_LINEAR_AVX512) {
+        kapok_linear_integers_avx512(&call, y);
+        return;
+    }
+#endif
+    kapok_linear_integers_portable(&call, y);
+}

@@ -10,9 +10,10 @@
 #pragma STDC FP_CONTRACT OFF
 
 #define AVX512                                                                                     \
-    __attribute__((                                                                                \
-        target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")))
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")))
 #define ROWS KAPOK_LINEAR_ROWS
+// At most so many groups at once.
+#define GROUPS 2
 
 // Some groups of rows by some tokens, computed at once in registers.
 typedef struct {
@@ -28,16 +29,12 @@ typedef struct {
     size_t weights_ahead, x_ahead;
 } tile;
 
-// `rows` groups by `tokens` sums, rounded and stored.
+// The sums of token `t` of one or two groups.
 AVX512 INLINE void store(
-    const tile *at, const int groups, const int tokens, __m512 sums[groups][tokens]) {
-    UNROLL for (int t = 0; t < tokens; t++) {
-        float *y = at->y + (size_t)t * at->y_stride;
-        UNROLL for (int g = 0; g < groups; g++) {
-            _mm512_mask_storeu_ps(
-                y + g * ROWS, g + 1 < groups ? 0xFFFF : at->last, sums[g][t]);
-        }
-    }
+    const tile *at, const int groups, const int t, const __m512 first, const __m512 second) {
+    float *y = at->y + (size_t)t * at->y_stride;
+    _mm512_mask_storeu_ps(y, groups > 1 ? 0xFFFF : at->last, first);
+    if (groups > 1) _mm512_mask_storeu_ps(y + ROWS, at->last, second);
 }
 
 #include "linear_avx512_blocks.h"
@@ -75,6 +72,36 @@ AVX512 INLINE void go_over_rows(const linear_call *call, const kapok_weight_type
     size_t row = call->row_begin;
     for (; row + ROWS < call->row_end; row += 2 * ROWS) go_over_tokens(call, type, 2, row);
     if (row < call->row_end) go_over_tokens(call, type, 1, row);
+}
+
+AVX512 void kapok_linear_integers_avx512(const linear_call *call, int32_t *y) {
+    const kapok_weight_type type = KAPOK_WEIGHT_Q8_0;
+    for (size_t row = call->row_begin; row < call->row_end; row += 2 * ROWS) {
+        const size_t rows = call->row_end - row;
+        const int groups = rows > ROWS ? 2 : 1;
+        tile at = {
+            .groups = call->weights + row / ROWS * group_bytes(type, call->columns),
+            .group_bytes = group_bytes(type, call->columns),
+            .columns = call->columns,
+            .x = call->activations,
+            .x_stride = call->activation_stride,
+            .y_stride = call->y_stride,
+        };
+        const size_t last = rows - (size_t)(groups - 1) * ROWS;
+        at.last = last >= ROWS ? 0xFFFF : (__mmask16)(0xFFFF >> (ROWS - last));
+        int32_t *target = y + row;
+        size_t t = 0;
+        for (; t + BLOCK_TOKENS <= call->tokens; t += BLOCK_TOKENS) {
+            if (groups == 2) integer_tile_of(&at, type, target, 2, BLOCK_TOKENS);
+            else integer_tile_of(&at, type, target, 1, BLOCK_TOKENS);
+            at.x += BLOCK_TOKENS * at.x_stride;
+            target += BLOCK_TOKENS * at.y_stride;
+        }
+        for (; t < call->tokens; t++, at.x += at.x_stride, target += at.y_stride) {
+            if (groups == 2) integer_tile_of(&at, type, target, 2, 1);
+            else integer_tile_of(&at, type, target, 1, 1);
+        }
+    }
 }
 
 AVX512 static void multiply_f32(const linear_call *c) { go_over_rows(c, KAPOK_WEIGHT_F32); }

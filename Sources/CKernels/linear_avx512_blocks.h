@@ -74,11 +74,11 @@ first_sum(const kapok_weight_type type, const activation_block *extra, const int
 AVX512 INLINE void add_products(
     const kapok_weight_type type, const int groups, const int tokens, const uint8_t *block,
     size_t group_bytes, const uint8_t *x, size_t x_stride, const int half,
-    __m512i sums[groups][tokens]) {
+    __m512i sums[GROUPS][BLOCK_TOKENS]) {
     const int halves = type == KAPOK_WEIGHT_Q6_K ? 2 : 1, count = 8 / halves;
     UNROLL for (int i = 0; i < count; i++) {
         const int j = halves == 2 || !has_nibbles(type) ? half * count + i : i / 2 + i % 2 * 4;
-        __m512i weights[groups];
+        __m512i weights[GROUPS];
         UNROLL for (int g = 0; g < groups; g++) {
             weights[g] = block_weights(type, block + (size_t)g * group_bytes, j);
         }
@@ -100,8 +100,9 @@ AVX512 INLINE void fetch_block(
         UNROLL for (size_t i = 0; i < block_bytes(type); i += 64) {
             _mm_prefetch((const char *)ahead + i, _MM_HINT_T0);
         }
-        const uint8_t *scales = has_superblocks(type) ? superblock_scales(at->groups, b) + b % 8 * 40
-                                                      : block_scales(type, at->groups, b);
+        const uint8_t *scales = has_superblocks(type)
+                                    ? superblock_scales(at->groups, b) + b % 8 * 40
+                                    : block_scales(type, at->groups, b);
         _mm_prefetch(
             (const char *)scales + (size_t)g * at->group_bytes + at->weights_ahead, _MM_HINT_T0);
     }
@@ -113,14 +114,14 @@ AVX512 INLINE void block_tile_of(
     const int halves = type == KAPOK_WEIGHT_Q6_K ? 2 : 1;
     const uint8_t *block = at->groups + scale_plane_bytes(type, at->columns), *x = at->x;
     const uint8_t *extras = x + blocks * BLOCK;
-    __m512 sums[groups][tokens];
+    __m512 sums[GROUPS][BLOCK_TOKENS];
     UNROLL for (int g = 0; g < groups; g++) {
         UNROLL for (int t = 0; t < tokens; t++) sums[g][t] = _mm512_setzero_ps();
     }
     for (size_t b = 0; b < blocks; b++, block += block_bytes(type), x += BLOCK) {
         if (at->weights_ahead != 0) fetch_block(type, groups, at, b, block);
         UNROLL for (int half = 0; half < halves; half++) {
-            __m512i integers[groups][tokens];
+            __m512i integers[GROUPS][BLOCK_TOKENS];
             UNROLL for (int t = 0; t < tokens; t++) {
                 const activation_block *extra =
                     (const activation_block *)(extras + (size_t)t * at->x_stride) + b;
@@ -148,7 +149,7 @@ AVX512 INLINE void block_tile_of(
             }
         }
     }
-    store(at, groups, tokens, sums);
+    UNROLL for (int t = 0; t < tokens; t++) store(at, groups, t, sums[0][t], sums[groups - 1][t]);
 }
 
 AVX512 INLINE void block_tile(
@@ -160,5 +161,32 @@ AVX512 INLINE void block_tile(
     case 4: block_tile_of(at, type, groups, 4); return;
     case 5: block_tile_of(at, type, groups, 5); return;
     default: block_tile_of(at, type, groups, 6); return;
+    }
+}
+
+// The integer part of `block_tile` alone, over all blocks: `y` gets 32-bit sums.
+AVX512 INLINE void integer_tile_of(
+    const tile *at, const kapok_weight_type type, int32_t *y, const int groups, const int tokens) {
+    const size_t blocks = at->columns / BLOCK;
+    const uint8_t *block = at->groups + scale_plane_bytes(type, at->columns), *x = at->x;
+    __m512i sums[GROUPS][BLOCK_TOKENS];
+    UNROLL for (int t = 0; t < tokens; t++) {
+        const activation_block *extras =
+            (const activation_block *)(x + (size_t)t * at->x_stride + blocks * BLOCK);
+        int32_t first = 0;
+        for (size_t b = 0; b < blocks; b++) first += extras[b].offset;
+        UNROLL for (int g = 0; g < groups; g++) {
+            sums[g][t] = _mm512_set1_epi32(first * (1 << offset_shift(type)));
+        }
+    }
+    for (size_t b = 0; b < blocks; b++, block += block_bytes(type), x += BLOCK) {
+        add_products(type, groups, tokens, block, at->group_bytes, x, at->x_stride, 0, sums);
+    }
+    UNROLL for (int t = 0; t < tokens; t++) {
+        UNROLL for (int g = 0; g < groups; g++) {
+            _mm512_mask_storeu_epi32(
+                y + (size_t)t * at->y_stride + g * ROWS, g + 1 < groups ? 0xFFFF : at->last,
+                sums[g][t]);
+        }
     }
 }

@@ -20,12 +20,12 @@ AVX512 INLINE void float_tile_of(
     const tile *at, const kapok_weight_type type, const int groups, const int tokens) {
     const size_t column_bytes = ROWS * float_bytes(type);
     const uint8_t *column = at->groups, *x = at->x;
-    __m512 sums[groups][tokens];
+    __m512 sums[GROUPS][FLOAT_TOKENS];
     UNROLL for (int g = 0; g < groups; g++) {
         UNROLL for (int t = 0; t < tokens; t++) sums[g][t] = _mm512_setzero_ps();
     }
     for (size_t k = 0; k < at->columns; k++, column += column_bytes, x += sizeof(float)) {
-        __m512 weights[groups];
+        __m512 weights[GROUPS];
         UNROLL for (int g = 0; g < groups; g++) {
             weights[g] = float_weights(type, column + (size_t)g * at->group_bytes);
         }
@@ -37,7 +37,7 @@ AVX512 INLINE void float_tile_of(
             }
         }
     }
-    store(at, groups, tokens, sums);
+    UNROLL for (int t = 0; t < tokens; t++) store(at, groups, t, sums[0][t], sums[groups - 1][t]);
 }
 
 AVX512 INLINE void float_tile(

@@ -59,6 +59,10 @@ HIDDEN void kapok_linear_multiply_portable(const linear_call *call);
 HIDDEN void kapok_linear_multiply_avx2(const linear_call *call);
 HIDDEN void kapok_linear_multiply_avx512(const linear_call *call);
 
+// Those of kapok_linear_integers.
+HIDDEN void kapok_linear_integers_portable(const linear_call *call, int32_t *y);
+HIDDEN void kapok_linear_integers_avx512(const linear_call *call, int32_t *y);
+
 INLINE size_t up_to_64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 
 INLINE int is_float(kapok_weight_type type) {

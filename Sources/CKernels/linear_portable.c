@@ -127,3 +127,20 @@ void kapok_linear_multiply_portable(const linear_call *call) {
         }
     }
 }
+
+void kapok_linear_integers_portable(const linear_call *call, int32_t *y) {
+    const size_t bytes = group_bytes(KAPOK_WEIGHT_Q8_0, call->columns);
+    const size_t scales = scale_plane_bytes(KAPOK_WEIGHT_Q8_0, call->columns);
+    for (size_t row = call->row_begin; row < call->row_end; row++) {
+        const uint8_t *group = call->weights + row / ROWS * bytes + scales;
+        for (size_t t = 0; t < call->tokens; t++) {
+            const int8_t *x = (const int8_t *)call->activations + t * call->activation_stride;
+            int32_t sum = 0;
+            for (size_t k = 0; k < call->columns; k++) {
+                const uint8_t weight = group[k / 4 * 64 + row % ROWS * 4 + k % 4];
+                sum += ((int32_t)weight - 128) * x[k];
+            }
+            y[t * call->y_stride + row] = sum;
+        }
+    }
+}

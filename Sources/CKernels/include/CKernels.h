@@ -8,6 +8,7 @@
 
 #include "fp32_tile.h"
 #include "linear.h"
+#include "linear_peak.h"
 #include "sgemm.h"
 #include "transformer.h"
 
