@@ -29,7 +29,7 @@ public struct PrefillJob: Sendable {
 /// What the host says of a job.
 public enum PrefillReport: Sendable {
     /// Keys and values of the first `tokens` tokens are in place, in `pages`; these pages are left
-    /// alone until `release`. The job is done when these are all of its tokens.
+    /// alone until `release`, or until `holds` says otherwise. The job is done when these are all of its tokens.
     case progress(tokens: Int, pages: [PageID])
     /// The job was not taken, or ended early; its pages are gone already.
     case ended(String)
@@ -43,6 +43,11 @@ public protocol PrefillHost: Sendable {
     /// Starts a job. `report` may be called from any thread, also from within this function:
     /// `progress` with rising counts of tokens, or one `ended`.
     func prefill(_ job: PrefillJob, report: @escaping @Sendable (PrefillReport) -> Void)
+
+    /// Whether `page` still holds what the latest `progress` of the job said. The server asks it
+    /// after it has computed a page's code, from a thread of its own: a page that the engine gave
+    /// up meanwhile is not sent as if it were sound.
+    func holds(_ number: UInt64, page: PageID) -> Bool
 
     /// Ends the job, however far it is, and gives up its pages. Comes once for each job that did
     /// not report `ended`, and may cross with that report.

@@ -1,4 +1,4 @@
-public import KapokModel
+import KapokModel
 public import KapokWorld
 
 /// The prefill role's side of transfers: who may pull which pages, and until when.
@@ -122,6 +122,8 @@ public struct PrefillLeases: StateMachine {
         case .release(let transfer):
             guard let job = connections[id]?.jobs[transfer] else { return }
             counts.released += 1
+            // What is being sent gets a lease's time to leave.
+            transfers[job]?.leaseUntil = now + configuration.lease
             end(job, &effects)
         case .fault(let why): close(id, "the decode role says: \(why)", &effects)
         }
@@ -287,7 +289,9 @@ public struct PrefillLeases: StateMachine {
         for id in connections.keys.sorted() {
             guard let connection = connections[id] else { continue }
             if now >= connection.lastHeard + configuration.silence {
-                close(id, "nothing was heard for \(configuration.silence.nanoseconds / 1_000_000) ms", &effects)
+                close(
+                    id, "nothing was heard for \(configuration.silence.nanoseconds / 1_000_000) ms",
+                    &effects)
             }
         }
     }
@@ -299,7 +303,8 @@ public struct PrefillLeases: StateMachine {
 
     private mutating func setTimer(_ effects: inout EffectBuffer<LeaseEffect>) {
         var next: Instant?
-        for transfer in transfers.values where connections[transfer.connection]?.isClosing == false {
+        for transfer in transfers.values where connections[transfer.connection]?.isClosing == false
+        {
             next = min(next ?? limit(of: transfer), limit(of: transfer))
         }
         for connection in connections.values where !connection.isClosing {

@@ -9,8 +9,8 @@ public enum TransferDefect: String, CaseIterable, Sendable {
     case writeTwice
     /// Counts pages behind a gap as good.
     case countBehindGap
-    /// Goes on using pages after the pull was reported as over.
-    case writeAfterEnd
+    /// Lets the rest of a page arrive after the pull was reported as over.
+    case keepWriting
     /// Never gives up on a host that makes no progress.
     case waitForEver
     /// Does not give up the pages of a connection that is gone.

@@ -184,7 +184,8 @@ public struct TransferHandshake: StateMachine {
             let isDecode = identity.role == .decode
             let transcript = Array(
                 SHA256.hash(
-                    data: isDecode ? ownHello.encoded + peer.encoded
+                    data: isDecode
+                        ? ownHello.encoded + peer.encoded
                         : peer.encoded + ownHello.encoded))
             state = .proof(peer: peer, transcript: transcript)
             let evidence = attestation.evidence(
@@ -228,7 +229,9 @@ public struct TransferHandshake: StateMachine {
     }
 
     private static func challenge(_ transcript: [UInt8], of role: TransferRole) -> [UInt8] {
-        Array(SHA256.hash(data: Array("kapok transfer challenge".utf8) + [role.rawValue] + transcript))
+        Array(
+            SHA256.hash(data: Array("kapok transfer challenge".utf8) + [role.rawValue] + transcript)
+        )
     }
 
     private static func proven(
