@@ -34,6 +34,10 @@ struct APIRoutes: Sendable {
             try ModelRoutes.one(call, name: parameters.getCatchAll().joined(separator: "/"))
         }
         post(router, "/v1/chat/completions") { call, _ in try await ChatRoute.answer(call) }
+        post(router, "/v1/completions") { call, _ in try await CompletionRoute.answer(call) }
+        post(router, "/v1/embeddings") { call, _ in try await EmbeddingRoute.answer(call) }
+        post(router, "/tokenize") { call, _ in try TokenRoutes.tokenize(call) }
+        post(router, "/detokenize") { call, _ in try TokenRoutes.detokenize(call) }
         return router
     }
 
