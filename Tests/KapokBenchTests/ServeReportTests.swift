@@ -1,4 +1,5 @@
 import KapokBench
+import KapokInference
 import Testing
 
 @Suite struct ServeReportTests {
@@ -16,12 +17,12 @@ import Testing
 
     @Test("percentiles are those of the nearest rank, in milliseconds")
     func percentiles() {
-        let percentiles = ServeReport.Percentiles(seconds: (1...100).map { Double($0) / 1000 })
+        let percentiles = LatencyPercentiles(seconds: (1...100).map { Double($0) / 1000 })
         #expect(abs(percentiles.p50 - 50) < 1e-9)
         #expect(abs(percentiles.p99 - 99) < 1e-9)
         #expect(abs(percentiles.maximum - 100) < 1e-9)
         #expect(abs(percentiles.mean - 50.5) < 1e-9)
-        #expect(ServeReport.Percentiles(seconds: []).p99 == 0)
+        #expect(LatencyPercentiles(seconds: []).p99 == 0)
     }
 
     @Test("goodput counts requests that keep both objectives")

@@ -1,4 +1,5 @@
 import Foundation
+import KapokInference
 
 extension ServeReport {
     /// The report as lines of text.
@@ -10,7 +11,7 @@ extension ServeReport {
             name.padding(toLength: 24, withPad: " ", startingAt: 0)
                 + values.map { String(repeating: " ", count: max(1, 10 - $0.count)) + $0 }.joined()
         }
-        func row(_ name: String, _ percentiles: Percentiles) -> String {
+        func row(_ name: String, _ percentiles: LatencyPercentiles) -> String {
             row(
                 name,
                 [

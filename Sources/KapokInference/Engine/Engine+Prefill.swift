@@ -34,6 +34,14 @@ extension Engine: PrefillHost {
         }
     }
 
+    /// Whether the job goes on and `page` is one of those that were reported last.
+    public func holds(_ number: UInt64, page: PageID) -> Bool {
+        withState { state in
+            guard let id = state.jobs[number] else { return false }
+            return state.prefills[id]?.pages.contains(page) ?? false
+        }
+    }
+
     /// Gives up a job's pages, however far it is.
     public func release(_ number: UInt64) {
         submit { state in
@@ -50,7 +58,9 @@ extension Engine: PrefillHost {
         _ deliveries: inout EngineDeliveries
     ) {
         guard let wait = state.prefills[id] else { return }
-        if case .ended = news {
+        switch news {
+        case .progress(_, let pages): state.prefills[id]?.pages = pages
+        case .ended:
             state.prefills.removeValue(forKey: id)
             state.jobs.removeValue(forKey: wait.job)
         }

@@ -8,6 +8,10 @@ extension Engine: StepRunner.Delegate {
         withState { state in step.entries.map { state.requests[$0.request] } }
     }
 
+    func busyNanoseconds(beside role: ExecutorRole, upTo time: Instant) -> UInt64 {
+        runners.reduce(0) { $1.role == role ? $0 : $0 + $1.busyNanoseconds(upTo: time) }
+    }
+
     func stepDone(_ executor: ExecutorRole, _ outcome: StepOutcome, _ sample: StepSample) {
         stepLog?.write(sample)
         let now = MonotonicClock.now()

@@ -21,7 +21,7 @@ public final class Engine: GenerationService, Sendable {
     public let options: EngineOptions
 
     private let state: Mutex<EngineState>
-    private let runners: [StepRunner]
+    let runners: [StepRunner]
     private let embedder: Embedder
     private let vocabulary: Mutex<TokenVocabulary?>
     let stepLog: StepLog?

@@ -40,5 +40,7 @@ struct PrefillWait: Sendable {
     var job: UInt64
     /// Tokens of the prompt.
     var tokens: Int
+    /// The pages that the latest progress told of.
+    var pages: [PageID] = []
     var report: @Sendable (PrefillReport) -> Void
 }

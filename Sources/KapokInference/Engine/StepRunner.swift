@@ -10,6 +10,8 @@ final class StepRunner: Sendable {
     protocol Delegate: AnyObject, Sendable {
         /// The requests of a step's entries, in their order; nil for one that is gone.
         func requests(of step: Step) -> [ActiveRequest?]
+        /// How long other executors have been running steps up to `time`, in nanoseconds.
+        func busyNanoseconds(beside role: ExecutorRole, upTo time: Instant) -> UInt64
         /// A step is done.
         func stepDone(_ executor: ExecutorRole, _ outcome: StepOutcome, _ sample: StepSample)
         /// A step failed.
@@ -23,6 +25,7 @@ final class StepRunner: Sendable {
 
     let role: ExecutorRole
     private let orders = Mutex<[Order]>([])
+    private let busy = Mutex(BusyTime())
     private let ready = DispatchSemaphore(value: 0)
 
     init(role: ExecutorRole) { self.role = role }
@@ -57,35 +60,28 @@ final class StepRunner: Sendable {
         ready.signal()
     }
 
+    /// How long the executor has been running steps up to `time`, in nanoseconds.
+    func busyNanoseconds(upTo time: Instant) -> UInt64 { busy.withLock { $0.total(upTo: time) } }
+
     private func run(_ step: Step, _ work: StepWork, _ delegate: some Delegate) {
         let requests = delegate.requests(of: step)
         let begin = MonotonicClock.now()
+        let gap = busy.withLock { $0.begin(at: begin) }
+        let others = delegate.busyNanoseconds(beside: role, upTo: begin)
         do {
             var (outcome, sample) = try work.run(step, requests)
-            sample.nanoseconds = (MonotonicClock.now() - begin).nanoseconds
+            let end = MonotonicClock.now()
+            busy.withLock { $0.end(at: end) }
+            sample.nanoseconds = (end - begin).nanoseconds
+            sample.gapNanoseconds = gap
+            sample.overlapNanoseconds =
+                delegate.busyNanoseconds(beside: role, upTo: end) - others
             delegate.stepDone(role, outcome, sample)
         } catch {
+            busy.withLock { $0.end(at: MonotonicClock.now()) }
             delegate.stepFailed(role, number: step.number, "\(error)")
         }
     }
-}
-
-/// What a step held and how long it took: what cost models are fitted to.
-public struct StepSample: Codable, Sendable {
-    /// The executor: both, prefill or decode.
-    public var executor: String
-    /// Tokens of prompts.
-    public var prefillTokens = 0
-    /// Tokens of sequences that decode, drafts included.
-    public var decodeTokens = 0
-    /// Sequences that decode.
-    public var decodeSequences = 0
-    /// Keys attended to, summed over all tokens.
-    public var attendedKeys = 0
-    /// Rows of logits.
-    public var logitRows = 0
-    /// From the step's start to its end, sampling included.
-    public var nanoseconds: UInt64 = 0
 }
 
 /// What an executor's thread works with.
@@ -125,7 +121,9 @@ final class StepWork {
                 tokens: known + proposed, start: entry.start, pages: entry.pages,
                 logits: entry.samples ? proposed.count + 1 : 0)
             batch.spans.append(span)
-            sample.add(span, isDecode: entry.samples && entry.count == 1)
+            sample.add(
+                count: span.tokens.count, start: span.start, logits: span.logits,
+                isDecode: entry.samples && entry.count == 1)
         }
         guard !batch.spans.isEmpty else {
             return (StepOutcome(number: step.number, entries: gone(step)), sample)
@@ -182,19 +180,5 @@ final class StepWork {
 
     private func gone(_ step: Step) -> [EntryOutcome] {
         step.entries.map { EntryOutcome(request: $0.request, tokens: []) }
-    }
-}
-
-extension StepSample {
-    fileprivate mutating func add(_ span: StepBatch.Span, isDecode: Bool) {
-        let count = span.tokens.count
-        if isDecode {
-            decodeTokens += count
-            decodeSequences += 1
-        } else {
-            prefillTokens += count
-        }
-        attendedKeys += count * span.start + count * (count + 1) / 2
-        logitRows += span.logits
     }
 }

@@ -1,0 +1,72 @@
+public import KapokInference
+
+/// What a load on a simulated fleet came to. All of it is modelled time.
+public struct FleetReport: Codable, Sendable {
+    public var requests: Int
+    public var refused: Int
+    /// From the first arrival to the last token.
+    public var seconds: Double
+    public var completionTokensPerSecond: Double
+    public var timeToFirstToken: LatencyPercentiles
+    public var timePerOutputToken: LatencyPercentiles
+    public var interTokenLatency: LatencyPercentiles
+    public var objectives: ServingObjectives
+    /// Requests per second that kept both objectives, and their share of all.
+    public var goodputPerSecond: Double
+    public var goodShare: Double
+    /// Prompt tokens found in prefix caches, and pulled from prefill roles.
+    public var cachedTokens: Int
+    public var pulledTokens: Int
+    public var preemptions: Int
+    /// Of all trace events: equal for equal seeds, loads and fleets.
+    public var traceHash: String
+
+    /// One request's outcome. Times in seconds.
+    public struct Record: Codable, Sendable {
+        public var index: Int
+        public var timeToFirstToken: Double?
+        public var gaps: [Double] = []
+        public var refused = false
+        public var account = Account()
+        /// What the scheduler counted.
+        public struct Account: Codable, Sendable {
+            public var cachedTokens = 0
+            public var pulledTokens = 0
+            public var preemptions = 0
+        }
+
+        /// The mean time per token after the first.
+        public var timePerOutputToken: Double? {
+            gaps.isEmpty ? nil : gaps.reduce(0, +) / Double(gaps.count)
+        }
+    }
+
+    init(
+        _ records: [Record], seconds: Double, objectives: ServingObjectives, traceHash: UInt64
+    ) {
+        let good = records.filter { !$0.refused }
+        requests = records.count
+        refused = records.count - good.count
+        self.seconds = seconds
+        let rate = seconds > 0 ? 1 / seconds : 0
+        let tokens = good.reduce(0) {
+            $0 + $1.gaps.count + ($1.timeToFirstToken == nil ? 0 : 1)
+        }
+        completionTokensPerSecond = Double(tokens) * rate
+        timeToFirstToken = LatencyPercentiles(seconds: good.compactMap(\.timeToFirstToken))
+        timePerOutputToken = LatencyPercentiles(seconds: good.compactMap(\.timePerOutputToken))
+        interTokenLatency = LatencyPercentiles(seconds: good.flatMap(\.gaps))
+        self.objectives = objectives
+        let kept = good.filter {
+            guard let first = $0.timeToFirstToken else { return false }
+            return objectives.areKept(first, $0.timePerOutputToken ?? 0)
+        }
+        goodputPerSecond = Double(kept.count) * rate
+        goodShare = records.isEmpty ? 0 : Double(kept.count) / Double(records.count)
+        cachedTokens = good.reduce(0) { $0 + $1.account.cachedTokens }
+        pulledTokens = good.reduce(0) { $0 + $1.account.pulledTokens }
+        preemptions = good.reduce(0) { $0 + $1.account.preemptions }
+        let hex = String(traceHash, radix: 16)
+        self.traceHash = String(repeating: "0", count: 16 - hex.count) + hex
+    }
+}
