@@ -159,6 +159,12 @@ void kapok_store_key_value(
     table->store_key_value(keys, token_in_page, key, value, head_width);
 }
 
+size_t kapok_attention_scratch_bytes(size_t head_width, size_t rows) {
+    // Sums of weights by lane, scores, and a block of keys or of values as floats.
+    const size_t block = kapok_value_stride(head_width) * KAPOK_ATTENTION_BLOCK;
+    return (rows * 16 + rows * KAPOK_ATTENTION_BLOCK + block) * sizeof(float);
+}
+
 void kapok_attention_segment(
     const kapok_attention *attention, const float *queries, size_t rows, size_t position,
     size_t segment, kapok_attention_state state, void *scratch) {

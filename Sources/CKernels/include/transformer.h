@@ -123,10 +123,6 @@ void kapok_attention_merge(
 void kapok_attention_finish(
     float *output, kapok_attention_state state, size_t row, size_t head_width);
 
-/// Elements of a row of weights as floats, from a file's storage (numbered as GGUF does; the
-/// types of `kapok_weight_type`). `count` is a whole number of blocks.
-void kapok_weights_to_float(uint32_t type, const void *file_row, float *y, size_t count);
-
 /// Threads that do one job together, each its part, with barriers in between.
 typedef struct kapok_team kapok_team;
 
