@@ -27,4 +27,13 @@ public protocol Tokenizer: Sendable {
 
     /// The token that the vocabulary spells `piece`.
     func token(of piece: String) -> TokenID?
+
+    /// Whether `encode` puts a space before a text, as SentencePiece does, that a detokenizer
+    /// takes away again at the beginning of a text.
+    var putsSpaceBeforeText: Bool { get }
+}
+
+extension Tokenizer {
+    /// False: byte-level vocabularies take texts as they are.
+    public var putsSpaceBeforeText: Bool { false }
 }

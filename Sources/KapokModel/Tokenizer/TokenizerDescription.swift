@@ -34,6 +34,11 @@ public struct TokenizerDescription: Sendable {
     public var addsSpacePrefix: Bool?
     /// Whether SentencePiece merges runs of spaces; nil where the file does not say.
     public var removesExtraSpaces: Bool?
+    /// Special tokens that swallow the white space before them (`lstrip` of a `tokenizer.json`;
+    /// GGUF has no key for it).
+    public var leftStripping: Set<TokenID> = []
+    /// Special tokens that swallow the white space after them (`rstrip`).
+    public var rightStripping: Set<TokenID> = []
     /// SentencePiece's normalisation table (`tokenizer.ggml.precompiled_charsmap`).
     public var normalisation: [UInt8]
 
