@@ -36,7 +36,7 @@ public enum ServeLoadGenerator {
                 running += 1
                 tasks.addTask {
                     let record = ServeRecord(
-                        index: index, scheduled: arrival.seconds,
+                        index: index, arrival: arrival,
                         sent: (ContinuousClock.now - begin).seconds)
                     return await send(arrival, prompt, record, options, group)
                 }

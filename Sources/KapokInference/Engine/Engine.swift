@@ -38,7 +38,10 @@ public final class Engine: GenerationService, Sendable {
         options = parts.options
         embedder = Embedder(parts.model, threads: parts.options.threads)
         vocabulary = Mutex(nil)
-        stepLog = try parts.options.stepLog.map { try StepLog(path: $0) }
+        let header = StepLogHeader(
+            parts.schedulerConfiguration, model: modelName, threads: options.threads,
+            pageBytes: cache.pageBytes)
+        stepLog = try parts.options.stepLog.map { try StepLog(path: $0, header: header) }
         var system = SystemRandomNumberGenerator()
         let seed = system.next()
         state = Mutex(

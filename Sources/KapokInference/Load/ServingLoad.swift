@@ -35,6 +35,8 @@ public struct ServingLoad: Sendable {
 
     /// The requests, in order of time.
     public var arrivals: [Arrival]
+    /// Tokens that all prompts begin with (a chat template's), before those of their groups.
+    public var commonTokens = 0
 
     /// A load of requests, which are put in order of time.
     public init(arrivals: [Arrival]) {

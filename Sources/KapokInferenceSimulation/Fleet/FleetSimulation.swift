@@ -127,15 +127,20 @@ public struct FleetSimulation: ~Copyable {
         return scheduled
     }
 
-    /// The prompt's tokens: those of its group, then its own.
+    /// The prompt's tokens: those that all have, those of its group, its own.
     private func prompt(_ index: Int) -> [TokenID] {
         let arrival = load.arrivals[index]
-        var own = seed.split("prompts").split(UInt64(index))
+        var common = seed.split("common")
         var shared = seed.split("groups").split(UInt64(arrival.prefixGroup ?? 0))
+        var own = seed.split("prompts").split(UInt64(index))
+        let sharedEnd =
+            load.commonTokens + (arrival.prefixGroup == nil ? 0 : arrival.prefixTokens)
         return (0..<arrival.promptTokens).map { position in
-            let isShared = arrival.prefixGroup != nil && position < arrival.prefixTokens
-            return TokenID(
-                isShared ? shared.below(Self.vocabulary) : own.below(Self.vocabulary))
+            TokenID(
+                position < load.commonTokens
+                    ? common.below(Self.vocabulary)
+                    : position < sharedEnd
+                        ? shared.below(Self.vocabulary) : own.below(Self.vocabulary))
         }
     }
 
