@@ -33,7 +33,9 @@ public struct PullMachine: StateMachine {
 
     /// Where the bytes of a page go that begins to arrive; nil when nobody wants it (any more): its
     /// bytes are thrown away. Asked once for each page, when its header has come.
-    public func destination(host: Int, _ header: PageHeader) -> PageID? {
+    public func destination(
+        host: Int, _ header: PageHeader
+    ) -> (request: RequestID, page: PageID)? {
         guard let request = requests[header.transfer], let pull = pulls[request],
             pull.host == host
         else { return nil }
@@ -41,7 +43,7 @@ public struct PullMachine: StateMachine {
             pull.outstanding[header.page] != nil
             || (configuration.defect == .writeTwice && header.page < pull.nextPage
                 && header.page >= pull.firstPage)
-        return isAwaited ? pull.order.pages[header.page - pull.firstPage] : nil
+        return isAwaited ? (request, pull.order.pages[header.page - pull.firstPage]) : nil
     }
 
     /// Takes in what happened.
