@@ -1,0 +1,168 @@
+import KapokInference
+import KapokInferenceSimulation
+import KapokWorld
+import Testing
+
+@Suite struct FleetTests {
+    /// Steps of 1 ms, 0.1 ms a token, 0.2 ms a row of logits, 10 ns a key.
+    private func seconds(_ step: StepSample) -> Double {
+        0.001 + 0.0001 * Double(step.prefillTokens + step.decodeTokens)
+            + 0.0002 * Double(step.logitRows) + 1e-8 * Double(step.attendedKeys)
+    }
+
+    private func samples(_ executor: String, slowdown: Double = 1) -> [StepSample] {
+        var random = RandomStream(seed: 5)
+        return (0..<800).map { index in
+            var sample = StepSample(executor: executor)
+            if index % 2 == 0 {
+                for _ in 0...random.below(8) {
+                    sample.add(count: 1, start: random.below(1000), logits: 1, isDecode: true)
+                }
+            } else {
+                let count = 1 + random.below(500)
+                sample.add(
+                    count: count, start: random.below(500), logits: random.below(2),
+                    isDecode: false)
+            }
+            let alone = seconds(sample)
+            let overlaps = random.chance(1, in: 2)
+            sample.nanoseconds = UInt64(alone * (overlaps ? slowdown : 1) * 1e9)
+            sample.overlapNanoseconds = overlaps && slowdown > 1 ? sample.nanoseconds : 0
+            sample.gapNanoseconds = 50_000
+            return sample
+        }
+    }
+
+    private func costs() throws -> StepCostModel { try StepCostModel(fitting: samples("both")) }
+
+    private func fleet(_ pools: [FleetConfiguration.Pool]) -> FleetConfiguration {
+        FleetConfiguration(pools: pools, pageBytes: 100_000)
+    }
+
+    private func pool(
+        _ role: EngineRole, _ machines: Int, _ costs: StepCostModel
+    ) -> FleetConfiguration.Pool {
+        var scheduler = SchedulerConfiguration(pages: 2000, contextLimit: 4096)
+        if role == .decode { scheduler.pullThreshold = 64 }
+        return .init(role: role, machines: machines, scheduler: scheduler, costs: costs)
+    }
+
+    private let objectives = ServingObjectives(
+        timeToFirstTokenMilliseconds: 500, timePerOutputTokenMilliseconds: 20)
+
+    private func load(
+        _ rate: Double, _ requests: Int, prompt: String = "uniform:20-400"
+    ) throws -> ServingLoad {
+        ServingLoad(
+            .init(
+                requestsPerSecond: rate, requests: requests,
+                promptLength: try #require(LengthDistribution(prompt)),
+                answerLength: .uniform(4...40)), seed: 3)
+    }
+
+    @Test("a fit finds the costs that made the steps")
+    func fit() throws {
+        let model = try costs()
+        for (count, start, logits) in [(1, 100, 1), (300, 0, 1), (64, 700, 0)] {
+            var step = StepSample(executor: "both")
+            step.add(count: count, start: start, logits: logits, isDecode: count == 1)
+            #expect(abs(model.seconds(step) / seconds(step) - 1) < 0.03)
+        }
+        let gap = try #require(model.executors["both"]?.gapSeconds.last)
+        #expect(abs(gap - 5e-5) < 1e-9)
+    }
+
+    @Test("a fit finds how much executors of one machine slow each other down")
+    func slowdown() throws {
+        let model = try StepCostModel(fitting: samples("decode", slowdown: 1.4))
+        let found = try #require(model.executors["decode"]?.slowdown)
+        #expect(abs(found - 1.4) < 0.051)
+    }
+
+    @Test("too few steps make no model")
+    func tooFew() {
+        #expect(throws: CostFitError.self) {
+            try StepCostModel(fitting: Array(samples("both").prefix(10)))
+        }
+        #expect(throws: CostFitError.self) { try StepCostModel(fitting: []) }
+    }
+
+    @Test("a lone request takes what its steps take")
+    func loneRequest() throws {
+        let load = ServingLoad(arrivals: [.init(seconds: 1, promptTokens: 100, newTokens: 11)])
+        let (report, records) = try FleetSimulation(
+            fleet([pool(.alone, 1, costs())]), load: load, objectives: objectives, seed: 1
+        ).run()
+        var first = StepSample(executor: "both")
+        first.add(count: 100, start: 0, logits: 1, isDecode: false)
+        let expected = seconds(first) + 5e-5
+        #expect(abs((records[0].timeToFirstToken ?? 0) / expected - 1) < 0.05)
+        #expect(records[0].gaps.count == 10)
+        #expect(report.goodShare == 1)
+    }
+
+    @Test("equal seeds give equal traces; every token arrives once")
+    func replay() throws {
+        let load = try load(40, 120)
+        func run(_ seed: UInt64) throws -> (report: FleetReport, records: [FleetReport.Record]) {
+            try FleetSimulation(
+                fleet([pool(.prefill, 1, costs()), pool(.decode, 2, costs())]), load: load,
+                objectives: objectives, seed: seed
+            ).run()
+        }
+        let first = try run(1)
+        #expect(try run(1).report.traceHash == first.report.traceHash)
+        #expect(try run(2).report.traceHash != first.report.traceHash)
+        #expect(first.report.pulledTokens > 0)
+        for (record, arrival) in zip(first.records, load.arrivals) {
+            #expect(record.gaps.count + 1 == arrival.newTokens)
+        }
+    }
+
+    @Test("prefill on machines of its own shortens the longest waits between tokens")
+    func disaggregation() throws {
+        let load = try load(12, 150, prompt: "30x0.7+1500x0.3")
+        let together = try FleetSimulation(
+            fleet([pool(.alone, 2, costs())]), load: load, objectives: objectives, seed: 1
+        ).run().report
+        let apart = try FleetSimulation(
+            fleet([pool(.prefill, 1, costs()), pool(.decode, 1, costs())]), load: load,
+            objectives: objectives, seed: 1
+        ).run().report
+        #expect(apart.interTokenLatency.p99 < together.interTokenLatency.p99 / 2)
+    }
+
+    @Test("prompts that begin alike find their pages, more so where they meet")
+    func affinity() throws {
+        var shape = ServingLoad.Shape(
+            requestsPerSecond: 20, requests: 100, promptLength: .constant(400),
+            answerLength: .constant(4))
+        shape.prefixGroups = 4
+        shape.prefixTokens = 320
+        let load = ServingLoad(shape, seed: 3)
+        var fleet = fleet([pool(.alone, 4, try costs())])
+        func cached(_ routing: FleetConfiguration.Routing) throws -> Int {
+            fleet.routing = routing
+            return try FleetSimulation(fleet, load: load, objectives: objectives, seed: 1)
+                .run().report.cachedTokens
+        }
+        let scattered = try cached(.roundRobin)
+        #expect(scattered > 0)
+        #expect(try cached(.prefixAffinity) > scattered)
+    }
+
+    @Test("a fleet that cannot serve is refused with its reason")
+    func faults() throws {
+        let load = try load(1, 1)
+        for pools in [
+            [], [pool(.prefill, 1, try costs())], [pool(.decode, 1, try costs())],
+            [pool(.alone, -1, try costs())],
+        ] {
+            #expect(throws: FleetError.self) {
+                _ = try FleetSimulation(
+                    fleet(pools), load: load, objectives: objectives, seed: 1
+                ).run()
+            }
+        }
+    }
+}
