@@ -48,6 +48,13 @@ struct APICall: Sendable {
 
     var fields: RequestFields { body.fields }
 
+    /// The same call with another body: what a request holds inside of itself.
+    func with(body: JSONObject) -> APICall {
+        APICall(
+            model: model, body: RequestFieldsBox(body), headers: headers, tenant: tenant,
+            life: life, limits: limits, metrics: metrics, place: place, created: created, id: id)
+    }
+
     func header(_ name: String) -> String? {
         HTTPField.Name(name).flatMap { headers[$0] }
     }

@@ -35,10 +35,36 @@ struct APIRoutes: Sendable {
         }
         post(router, "/v1/chat/completions") { call, _ in try await ChatRoute.answer(call) }
         post(router, "/v1/completions") { call, _ in try await CompletionRoute.answer(call) }
+        post(router, "/v1/responses") { call, _ in try await ResponseRoute.answer(call) }
+        get(router, "/v1/responses/:id") { _, parameters in
+            throw ResponseRoute.notKept(parameters.get("id") ?? "")
+        }
         post(router, "/v1/embeddings") { call, _ in try await EmbeddingRoute.answer(call) }
         post(router, "/tokenize") { call, _ in try TokenRoutes.tokenize(call) }
         post(router, "/detokenize") { call, _ in try TokenRoutes.detokenize(call) }
+        addBedrock(router)
         return router
+    }
+
+    private func addBedrock(_ router: Router<InferenceContext>) {
+        @Sendable func model(_ parameters: Parameters) -> String {
+            let name = parameters.get("modelId") ?? ""
+            return name.removingPercentEncoding ?? name
+        }
+        for (operation, streams) in [("converse", false), ("converse-stream", true)] {
+            post(router, "/model/:modelId/\(operation)", .bedrock) { call, parameters in
+                try await ConverseRoute.answer(
+                    call, modelID: model(parameters), streams: streams)
+            }
+        }
+        for (operation, streams) in [("invoke", false), ("invoke-with-response-stream", true)] {
+            post(router, "/model/:modelId/\(operation)", .bedrock) { call, parameters in
+                try await InvokeRoute.answer(call, modelID: model(parameters), streams: streams)
+            }
+        }
+        post(router, "/model/:modelId/count-tokens", .bedrock) { call, parameters in
+            try ConverseRoute.countTokens(call, modelID: model(parameters))
+        }
     }
 
     private func post(

@@ -126,6 +126,8 @@ extension HTTPField.Name {
     static let accelBuffering = name("x-accel-buffering")
     /// The mode of a request and the one that was served.
     static let performanceLatency = name(GenerationFields.latencyHeader)
+    /// What the parts of a Bedrock stream are.
+    static let bedrockContentType = name("x-amzn-bedrock-content-type")
     /// The request's id, as OpenAI's clients show it.
     static let requestID = name("x-request-id")
     /// The request's id, as AWS' clients show it.

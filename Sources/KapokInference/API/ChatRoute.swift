@@ -8,6 +8,15 @@ enum ChatRoute {
     static func answer(_ call: APICall) async throws -> Response {
         let request = try ChatRequest(call)
         try call.model.check(name: request.model)
+        let (writer, feed) = try await start(request, call)
+        return request.generation.streams
+            ? writer.stream(feed) : try await writer.complete(feed)
+    }
+
+    /// Begins to answer a request.
+    static func start(
+        _ request: ChatRequest, _ call: APICall
+    ) async throws -> (ChatWriter, PrimedFeed) {
         let plan = try AnswerPlan(
             turns: request.turns, tools: request.tools, choice: request.choice,
             allowsParallelCalls: request.allowsParallelCalls,
@@ -24,7 +33,7 @@ enum ChatRoute {
         let writer = ChatWriter(
             call: call, generation: generation, promptTokens: plan.prompt.count,
             reader: plan.reader)
-        return generation.streams ? writer.stream(feed) : try await writer.complete(feed)
+        return (writer, feed)
     }
 }
 
@@ -54,7 +63,7 @@ struct PrimedFeed: Sendable {
 }
 
 /// Writes answers to chats, at once or as they grow.
-private struct ChatWriter: Sendable {
+struct ChatWriter: Sendable {
     let call: APICall
     let generation: GenerationFields
     let promptTokens: Int
@@ -107,52 +116,51 @@ private struct ChatWriter: Sendable {
 
     func stream(_ feed: PrimedFeed) -> Response {
         Answer.events(headers: [.performanceLatency: feed.mode.rawValue]) { events in
+            var writer = events
             do {
-                try await write(feed, into: &events)
+                try await chunks(feed) { try await writer.send($0) }
             } catch let error as APIError {
-                try await events.send(error.openAI)
+                try await writer.send(error.openAI)
             } catch let error as GenerationError {
-                try await events.send(APIError(error).openAI)
+                try await writer.send(APIError(error).openAI)
             }
-            try await events.done()
+            try await writer.done()
         }
     }
 
-    private func write(_ feed: PrimedFeed, into events: inout EventWriter) async throws {
+    /// Makes the chunks of a stream, one after the other.
+    func chunks(_ feed: PrimedFeed, _ send: (JSONValue) async throws -> Void) async throws {
         var choices = Array(repeating: ChatChoice(reader: reader), count: generation.choices)
         var usage = UsageTally()
         usage.add(prompt: promptTokens)
-        var writer = events
         try await feed.forEach { item in
             let index = item.index
             switch item.event {
             case .admitted(let mode):
                 usage.add(mode: mode)
-                try await writer.send(
+                try await send(
                     chunk(index, ["role": "assistant", "content": "", "refusal": nil], usage))
             case .text(let text, let tokens):
                 let pieces = choices[index].take(text, tokens)
                 for value in chunks(index, pieces, tokens, choices[index], usage) {
-                    writer.add(value)
+                    try await send(value)
                 }
-                try await writer.flush()
             case .finished(let summary):
                 let pieces = choices[index].finish(summary)
                 usage.add(summary, isFirstChoice: index == 0)
                 for value in chunks(index, pieces, [], choices[index], usage) {
-                    writer.add(value)
+                    try await send(value)
                 }
                 let reason = try choices[index].finishReason()
-                try await writer.send(chunk(index, [:], usage, finish: reason))
+                try await send(chunk(index, [:], usage, finish: reason))
             }
         }
         if generation.includesUsage {
             var last = document("chat.completion.chunk", usage)
             last["choices"] = []
             last["usage"] = usage.completionUsage
-            try await writer.send(.object(last))
+            try await send(.object(last))
         }
-        events = writer
     }
 
     /// A chunk for each piece; log probabilities go with the first, or alone.
