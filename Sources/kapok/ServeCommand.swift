@@ -18,6 +18,7 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup(title: "Server") var server: ServerOptions
     @OptionGroup(title: "Engine") var engine: EngineFlags
+    @OptionGroup(title: "Roles") var roles: RoleOptions
     @Flag(help: "Print one line of JSON when ready, and nothing else.")
     var json = false
 
@@ -103,6 +104,38 @@ struct ServeCommand: AsyncParsableCommand {
         }
     }
 
+    /// Prefill and decode in processes of their own.
+    struct RoleOptions: ParsableArguments {
+        @Option(help: "alone, prefill (computes prompts for others) or decode (serves clients).")
+        var role = EngineRole.alone
+        @Option(help: "Where a prefill role listens for decode roles: HOST:PORT.")
+        var transferListen: String?
+        @Option(help: "The prefill roles of a decode role: HOST:PORT[,HOST:PORT].")
+        var prefill: String?
+        @Option(help: "What both roles know and nobody else (else KAPOK_TRANSFER_KEY).")
+        var transferKey: String?
+        @Option(help: "Prompts with at least so many tokens to compute are prefilled elsewhere.")
+        var pullThreshold = 64
+
+        func apply(to options: inout EngineOptions) throws {
+            options.role = role
+            options.transferListen = try transferListen.map(endpoint)
+            options.prefillHosts = try (prefill ?? "").split(separator: ",").map {
+                try endpoint(String($0))
+            }
+            let key = transferKey ?? ProcessInfo.processInfo.environment["KAPOK_TRANSFER_KEY"]
+            options.transferKey = key.map { Array($0.utf8) }
+            options.pullThreshold = pullThreshold
+        }
+
+        private func endpoint(_ text: String) throws -> TransferEndpoint {
+            guard let endpoint = TransferEndpoint(text) else {
+                throw CommandFailure(description: "'\(text)' is no HOST:PORT")
+            }
+            return endpoint
+        }
+    }
+
     func validate() throws {
         func check(_ name: String, _ value: Int, _ bounds: ClosedRange<Int>) throws {
             guard bounds.contains(value) else {
@@ -121,6 +154,7 @@ struct ServeCommand: AsyncParsableCommand {
         try check("tenant-queue", engine.tenantQueue, 1...1_000_000)
         try check("optimized", engine.optimized, 0...4096)
         try check("drafts", engine.drafts, 0...64)
+        try check("pull-threshold", roles.pullThreshold, 1...1_000_000)
         try check("prefill-tokens", engine.prefillTokens ?? 16, 1...1_000_000)
         guard server.requestTimeout >= 0, server.requestTimeout <= 1e6 else {
             throw ValidationError("--request-timeout must be 0 to 1000000 seconds")
@@ -185,8 +219,9 @@ struct ServeCommand: AsyncParsableCommand {
             if let source = model.draftModel {
                 draft = try await ModelSource.resolve(source, model.store)
             }
-            let options = engine.options(name: model.name, draft: draft)
-            return try await withCheckedThrowingContinuation { continuation in
+            var options = engine.options(name: model.name, draft: draft)
+            try roles.apply(to: &options)
+            return try await withCheckedThrowingContinuation { [options] continuation in
                 Thread.detachNewThread {
                     continuation.resume(
                         with: Result { try Engine.start(path: path, options: options) })
@@ -233,6 +268,8 @@ struct ServeCommand: AsyncParsableCommand {
             """
     }
 }
+
+extension EngineRole: ExpressibleByArgument {}
 
 /// What a script is told when a model is ready.
 private struct ServeAddress: Encodable {

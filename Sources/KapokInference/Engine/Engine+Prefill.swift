@@ -72,7 +72,7 @@ extension Engine: PrefillHost {
         _ id: RequestID, from: Int, tokens: Int, pages: [PageID], _ state: inout EngineState,
         _ deliveries: inout EngineDeliveries
     ) {
-        guard let puller = options.puller, let request = state.requests[id] else {
+        guard let puller, let request = state.requests[id] else {
             // Without a puller nothing is pulled: the prompt is computed here.
             deliveries.append { [weak self] in self?.submit { _ in .pulled(id, tokens: from) } }
             return

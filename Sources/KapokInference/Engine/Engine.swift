@@ -25,6 +25,10 @@ public final class Engine: GenerationService, Sendable {
     private let embedder: Embedder
     private let vocabulary: Mutex<TokenVocabulary?>
     let stepLog: StepLog?
+    /// Brings pages of long prompts, in a decode role.
+    let puller: (any KVPuller)?
+    /// Serves pages, in a prefill role.
+    private let prefillServer = Mutex<PrefillServer?>(nil)
     private let timers = DispatchQueue(label: "kapok.engine.timers")
     let log = Logger(label: "kapok.engine")
 
@@ -42,6 +46,12 @@ public final class Engine: GenerationService, Sendable {
             parts.schedulerConfiguration, model: modelName, threads: options.threads,
             pageBytes: cache.pageBytes)
         stepLog = try parts.options.stepLog.map { try StepLog(path: $0, header: header) }
+        puller =
+            options.prefillHosts.isEmpty
+            ? nil
+            : try PrefillClient(
+                hosts: options.prefillHosts, pageBytes: cache.pageBytes,
+                options: try parts.transferOptions(), logger: Logger(label: "kapok.transfer"))
         var system = SystemRandomNumberGenerator()
         let seed = system.next()
         state = Mutex(
@@ -54,7 +64,18 @@ public final class Engine: GenerationService, Sendable {
         for (runner, executor) in zip(runners, parts.executors) {
             try runner.start(delegate: self) { executor.makeWork() }
         }
+        if let endpoint = options.transferListen {
+            let server = try PrefillServer(
+                listeningOn: endpoint, host: self,
+                leases: LeaseConfiguration(
+                    vocabularySize: configuration.vocabularySize, maximumTokens: contextLimit),
+                options: try parts.transferOptions(), logger: Logger(label: "kapok.transfer"))
+            prefillServer.withLock { $0 = server }
+        }
     }
+
+    /// The port on which decode roles are served, in a prefill role.
+    public var transferPort: UInt16? { prefillServer.withLock { $0?.port } }
 
     /// Loads the model file at `path` and starts.
     /// - Throws: `EngineError`, or what the file, its tokenizer or the kernels find wrong.
@@ -69,6 +90,12 @@ public final class Engine: GenerationService, Sendable {
 
     /// Ends the threads; requests on their way end with `failed`.
     public func stop() {
+        // Server and client hold the engine, and let it go here.
+        prefillServer.withLock { server in
+            server?.stop()
+            server = nil
+        }
+        (puller as? PrefillClient)?.stop()
         for runner in runners { runner.stop() }
         let left = state.withLock { state -> [ActiveRequest] in
             defer { state.requests = [:] }
@@ -80,7 +107,10 @@ public final class Engine: GenerationService, Sendable {
     }
 
     /// Takes no more requests; those on their way go on.
-    public func drain() { submit { _ in .drain } }
+    public func drain() {
+        prefillServer.withLock { $0?.drain() }
+        submit { _ in .drain }
+    }
 
     // MARK: Requests
 
@@ -205,8 +235,7 @@ public final class Engine: GenerationService, Sendable {
         case .pull(let id, let from, let tokens, let pages):
             pull(id, from: from, tokens: tokens, pages: pages, &state, &deliveries)
         case .abandonPull(let id):
-            let puller = options.puller
-            deliveries.append { puller?.abandon(id) }
+            deliveries.append { [puller] in puller?.abandon(id) }
         case .prefillProgress(let id, let tokens, let pages):
             report(.progress(tokens: tokens, pages: pages), to: id, &state, &deliveries)
         case .prefilled(let id, let pages):
@@ -258,6 +287,8 @@ public final class Engine: GenerationService, Sendable {
 
     public func metricsText() -> String {
         let (metrics, snapshot) = state.withLock { ($0.metrics, $0.scheduler.snapshot) }
-        return metrics.text() + snapshot.prometheusText
+        let transfers =
+            puller?.metricsText() ?? prefillServer.withLock { $0?.metricsText() } ?? ""
+        return metrics.text() + snapshot.prometheusText + transfers
     }
 }

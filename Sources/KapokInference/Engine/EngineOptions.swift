@@ -32,8 +32,14 @@ public struct EngineOptions: Sendable {
     public var draftModel: String?
     /// A file that gets a line for each step: what it held and how long it took.
     public var stepLog: String?
-    /// Where the pages of long prompts come from, in a decode role.
-    public var puller: (any KVPuller)?
+    /// Where a prefill role listens for decode roles.
+    public var transferListen: TransferEndpoint?
+    /// The prefill roles of a decode role.
+    public var prefillHosts: [TransferEndpoint] = []
+    /// What prefill and decode roles know and nobody else; nil takes every peer at its word.
+    public var transferKey: [UInt8]?
+    /// How both sides of a transfer prove what they are.
+    public var attestation: any PeerAttestation = NoAttestation()
     /// Prompts with at least so many tokens to compute are pulled, in a decode role.
     public var pullThreshold = 64
 

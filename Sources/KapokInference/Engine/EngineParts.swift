@@ -20,14 +20,7 @@ struct EngineParts {
 
     /// What an engine of the model in `file` needs.
     init(file: LanguageModelFile, options: EngineOptions) throws {
-        guard options.threads >= 1 else {
-            throw EngineError("an engine needs at least one thread")
-        }
-        guard !options.splitsExecutors || options.threads >= 2 else {
-            throw EngineError(
-                "prefill and decode with threads of their own need at least 2 threads; "
-                    + "there is \(options.threads)")
-        }
+        try Self.check(options)
         self.options = options
         self.file = file
         tokenizer = try makeTokenizer(file.vocabulary)
@@ -76,6 +69,33 @@ struct EngineParts {
         }
     }
 
+    private static func check(_ options: EngineOptions) throws(EngineError) {
+        guard options.threads >= 1 else {
+            throw EngineError("an engine needs at least one thread")
+        }
+        guard !options.splitsExecutors || options.threads >= 2 else {
+            throw EngineError(
+                "prefill and decode with threads of their own need at least 2 threads; "
+                    + "there is \(options.threads)")
+        }
+        guard (options.role == .prefill) == (options.transferListen != nil) else {
+            throw EngineError("a prefill role, and only one, has an address to listen on")
+        }
+        guard (options.role == .decode) != options.prefillHosts.isEmpty else {
+            throw EngineError("a decode role, and only one, has prefill hosts")
+        }
+    }
+
+    /// What a transfer tells and asks of its other side.
+    func transferOptions() throws -> TransferOptions {
+        TransferOptions(
+            // Kernels give the same bits on every processor, so one name will do for them.
+            fingerprint: ModelFingerprint.of(
+                file.configuration, file.weights, arithmetic: "kapok cpu 1"),
+            secret: options.transferKey,
+            attestation: options.attestation)
+    }
+
     private static func scheduling(
         _ options: EngineOptions, pages: Int, contextLimit: Int
     ) -> SchedulerConfiguration {
@@ -89,7 +109,7 @@ struct EngineParts {
         scheduling.tenantLimit = options.tenantLimit
         scheduling.optimizedLimit = options.optimizedLimit
         scheduling.maximumDrafts = options.maximumDrafts
-        scheduling.pullThreshold = options.puller == nil ? nil : options.pullThreshold
+        scheduling.pullThreshold = options.role == .decode ? options.pullThreshold : nil
         return scheduling
     }
 }
