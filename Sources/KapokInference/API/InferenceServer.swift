@@ -55,6 +55,9 @@ public final class InferenceServer: Sendable {
     /// There will be no model: requests are told why.
     public func fail(_ why: String) { slot.set(.failed(why)) }
 
+    /// Requests under way.
+    public var requestsInFlight: Int { metrics.inFlight }
+
     /// Listens and serves until SIGINT or SIGTERM or the task is cancelled; then requests under way
     /// may go on for `drainSeconds`.
     ///
