@@ -59,24 +59,22 @@ AVX2 INLINE __m256 eight_bytes(const uint8_t *bytes) {
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)bytes)));
 }
 
-// The scale of each row in block `b`; `part` says which half of a Q6_K block.
+// The scale of each row in block `b` of a run; `part` says which half of a Q6_K block.
 AVX2 INLINE __m256 block_scale(
-    const kapok_weight_type type, const uint8_t *group, size_t b, const int half,
-    const int part) {
-    if (!has_superblocks(type)) return eight_halves(block_scales(type, group, b) + 16 * half);
-    const uint8_t *super = superblock_scales(group, b), *bytes = super + 64 + b % 8 * 32 + 8 * half;
-    const __m256 d = eight_halves(super + 16 * half);
+    const kapok_weight_type type, const uint8_t *run, size_t b, const int half, const int part) {
+    if (!has_superblocks(type)) return eight_halves(run + 32 * b + 16 * half);
+    const uint8_t *bytes = run + 64 + b * 32 + 8 * half;
+    const __m256 d = eight_halves(run + 16 * half);
     if (type != KAPOK_WEIGHT_Q6_K) return _mm256_mul_ps(d, eight_bytes(bytes));
     const __m128i scales = _mm_loadl_epi64((const __m128i *)(bytes + 16 * part));
     return _mm256_mul_ps(d, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(scales)));
 }
 
 AVX2 INLINE __m256
-block_minimum(const kapok_weight_type type, const uint8_t *group, size_t b, const int half) {
-    if (!has_superblocks(type)) return eight_halves(block_scales(type, group, b) + 32 + 16 * half);
-    const uint8_t *super = superblock_scales(group, b);
-    const __m256 m = eight_halves(super + 32 + 16 * half);
-    const __m256 product = _mm256_mul_ps(m, eight_bytes(super + 80 + b % 8 * 32 + 8 * half));
+block_minimum(const kapok_weight_type type, const uint8_t *run, size_t b, const int half) {
+    const __m256 m = eight_halves(run + 32 + 16 * half);
+    if (!has_superblocks(type)) return m;
+    const __m256 product = _mm256_mul_ps(m, eight_bytes(run + 80 + b * 32 + 8 * half));
     return _mm256_xor_ps(product, _mm256_set1_ps(-0.0f));
 }
 
@@ -97,9 +95,10 @@ AVX2 INLINE void block_tile(
     const int tokens, __m256 sums[2][TOKENS]) {
     const size_t blocks = call->columns / BLOCK, stride = call->activation_stride;
     const int parts = type == KAPOK_WEIGHT_Q6_K ? 2 : 1, count = 8 / parts;
-    const uint8_t *block = group + scale_plane_bytes(type, call->columns);
     const uint8_t *extras = x + blocks * BLOCK;
-    for (size_t b = 0; b < blocks; b++, block += block_bytes(type), x += BLOCK) {
+    for (size_t b = 0; b < blocks; b++, x += BLOCK) {
+        const uint8_t *run = group + run_offset(type, b), *block = group + block_offset(type, b);
+        const size_t in_run = b % run_blocks(type);
         UNROLL for (int part = 0; part < parts; part++) {
             __m256i integers[2][TOKENS];
             UNROLL for (int t = 0; t < tokens; t++) {
@@ -118,9 +117,9 @@ AVX2 INLINE void block_tile(
                 }
             }
             UNROLL for (int half = 0; half < 2; half++) {
-                const __m256 scale = block_scale(type, group, b, half, part);
+                const __m256 scale = block_scale(type, run, in_run, half, part);
                 const __m256 minimum =
-                    has_minimum(type) ? block_minimum(type, group, b, half) : _mm256_setzero_ps();
+                    has_minimum(type) ? block_minimum(type, run, in_run, half) : _mm256_setzero_ps();
                 UNROLL for (int t = 0; t < tokens; t++) {
                     const activation_block *extra =
                         (const activation_block *)(extras + (size_t)t * stride) + b;
@@ -149,18 +148,34 @@ float_weights(const kapok_weight_type type, const uint8_t *column, const int hal
     }
 }
 
+AVX2 INLINE void add_column(
+    const linear_call *call, const kapok_weight_type type, const uint8_t *column, const uint8_t *x,
+    const int tokens, __m256 sums[2][TOKENS]) {
+    const __m256 low = float_weights(type, column, 0), high = float_weights(type, column, 1);
+    UNROLL for (int t = 0; t < tokens; t++) {
+        const __m256 one =
+            _mm256_broadcast_ss((const float *)(x + (size_t)t * call->activation_stride));
+        sums[0][t] = _mm256_fmadd_ps(low, one, sums[0][t]);
+        sums[1][t] = _mm256_fmadd_ps(high, one, sums[1][t]);
+    }
+}
+
+// Even and odd columns are summed apart: two chains hide the latency of one.
 AVX2 INLINE void float_tile(
     const linear_call *call, const kapok_weight_type type, const uint8_t *group, const uint8_t *x,
     const int tokens, __m256 sums[2][TOKENS]) {
-    const size_t column_bytes = ROWS * float_bytes(type);
-    for (size_t k = 0; k < call->columns; k++, group += column_bytes, x += sizeof(float)) {
-        const __m256 low = float_weights(type, group, 0), high = float_weights(type, group, 1);
-        UNROLL for (int t = 0; t < tokens; t++) {
-            const __m256 one = _mm256_broadcast_ss(
-                (const float *)(x + (size_t)t * call->activation_stride));
-            sums[0][t] = _mm256_fmadd_ps(low, one, sums[0][t]);
-            sums[1][t] = _mm256_fmadd_ps(high, one, sums[1][t]);
-        }
+    const size_t bytes = ROWS * float_bytes(type);
+    __m256 odd[2][TOKENS];
+    UNROLL for (int t = 0; t < tokens; t++) odd[0][t] = odd[1][t] = _mm256_setzero_ps();
+    size_t k = 0;
+    for (; k + 1 < call->columns; k += 2, group += 2 * bytes, x += 2 * sizeof(float)) {
+        add_column(call, type, group, x, tokens, sums);
+        add_column(call, type, group + bytes, x + sizeof(float), tokens, odd);
+    }
+    if (k < call->columns) add_column(call, type, group, x, tokens, sums);
+    UNROLL for (int t = 0; t < tokens; t++) {
+        sums[0][t] = _mm256_add_ps(sums[0][t], odd[0][t]);
+        sums[1][t] = _mm256_add_ps(sums[1][t], odd[1][t]);
     }
 }
 

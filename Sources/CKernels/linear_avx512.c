@@ -14,6 +14,8 @@
 #define ROWS KAPOK_LINEAR_ROWS
 // At most so many groups at once.
 #define GROUPS 2
+// How far ahead of their use weights are asked for, measured: 6 KiB are 130 to 150 ns at 40 to 47 GB/s.
+#define AHEAD 6144
 
 // Some groups of rows by some tokens, computed at once in registers.
 typedef struct {
@@ -50,10 +52,11 @@ AVX512 INLINE void go_over_tokens(
         .x_stride = call->activation_stride,
         .y_stride = call->y_stride,
     };
-    const size_t most = is_float(type) ? FLOAT_TOKENS : BLOCK_TOKENS;
+    const size_t single = is_float(type) ? FLOAT_TOKENS : BLOCK_TOKENS;
+    const size_t most = groups == 1 ? single : PANEL_TOKENS;
     const size_t rows = call->row_end - row, panel = (size_t)groups * ROWS;
     at.last = rows >= panel ? 0xFFFF : (__mmask16)(0xFFFF >> (panel - rows));
-    at.weights_ahead = rows > panel ? (size_t)groups * at.group_bytes : 0;
+    at.weights_ahead = AHEAD;
     for (size_t t = 0, count; t < call->tokens; t += count) {
         const size_t left = call->tokens - t;
         // Equal shares rather than a small last tile.
@@ -70,8 +73,11 @@ AVX512 INLINE void go_over_tokens(
 
 AVX512 INLINE void go_over_rows(const linear_call *call, const kapok_weight_type type) {
     size_t row = call->row_begin;
-    for (; row + ROWS < call->row_end; row += 2 * ROWS) go_over_tokens(call, type, 2, row);
-    if (row < call->row_end) go_over_tokens(call, type, 1, row);
+    const size_t few = is_float(type) ? FLOAT_TOKENS : 2 * BLOCK_TOKENS;
+    if (call->tokens > few) {
+        for (; row + ROWS < call->row_end; row += 2 * ROWS) go_over_tokens(call, type, 2, row);
+    }
+    for (; row < call->row_end; row += ROWS) go_over_tokens(call, type, 1, row);
 }
 
 AVX512 void kapok_linear_integers_avx512(const linear_call *call, int32_t *y) {
@@ -91,11 +97,11 @@ AVX512 void kapok_linear_integers_avx512(const linear_call *call, int32_t *y) {
         at.last = last >= ROWS ? 0xFFFF : (__mmask16)(0xFFFF >> (ROWS - last));
         int32_t *target = y + row;
         size_t t = 0;
-        for (; t + BLOCK_TOKENS <= call->tokens; t += BLOCK_TOKENS) {
-            if (groups == 2) integer_tile_of(&at, type, target, 2, BLOCK_TOKENS);
-            else integer_tile_of(&at, type, target, 1, BLOCK_TOKENS);
-            at.x += BLOCK_TOKENS * at.x_stride;
-            target += BLOCK_TOKENS * at.y_stride;
+        for (; t + PANEL_TOKENS <= call->tokens; t += PANEL_TOKENS) {
+            if (groups == 2) integer_tile_of(&at, type, target, 2, PANEL_TOKENS);
+            else integer_tile_of(&at, type, target, 1, PANEL_TOKENS);
+            at.x += PANEL_TOKENS * at.x_stride;
+            target += PANEL_TOKENS * at.y_stride;
         }
         for (; t < call->tokens; t++, at.x += at.x_stride, target += at.y_stride) {
             if (groups == 2) integer_tile_of(&at, type, target, 2, 1);

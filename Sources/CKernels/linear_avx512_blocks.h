@@ -1,8 +1,11 @@
 // The AVX-512 tile of the quantised types: integer sums of a block by vpdpbusd, then scaled and
 // added in FP32. Included by linear_avx512.c.
 
-// Two groups by six tokens: 12 integer sums, 12 FP32 sums, and 8 registers for what comes and goes.
-#define BLOCK_TOKENS 6
+// Many tokens: two groups by six, 12 integer sums, 12 FP32 sums, and 8 registers for what comes and
+// goes. Few tokens wait for memory, which one group after the other keeps busiest: one by eight, twice at
+// most.
+#define PANEL_TOKENS 6
+#define BLOCK_TOKENS 8
 
 // Weights of vector `j`, one a byte. `block` is the block of 16 rows.
 AVX512 INLINE __m512i
@@ -36,24 +39,23 @@ AVX512 INLINE __m512 sixteen_bytes(const uint8_t *bytes) {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)bytes)));
 }
 
-// The scale of each row in block `b`; of Q6_K in the block's half `half`.
+// The scale of each row in block `b` of a run; of Q6_K in the block's half `half`.
 AVX512 INLINE __m512
-block_scale(const kapok_weight_type type, const uint8_t *group, size_t b, const int half) {
-    if (!has_superblocks(type)) return sixteen_halves(block_scales(type, group, b));
-    const uint8_t *super = superblock_scales(group, b), *bytes = super + 64 + b % 8 * 32;
-    const __m512 d = sixteen_halves(super);
+block_scale(const kapok_weight_type type, const uint8_t *run, size_t b, const int half) {
+    if (!has_superblocks(type)) return sixteen_halves(run + 32 * b);
+    const uint8_t *bytes = run + 64 + b * 32;
+    const __m512 d = sixteen_halves(run);
     if (type != KAPOK_WEIGHT_Q6_K) return _mm512_mul_ps(d, sixteen_bytes(bytes));
     const __m128i scales = _mm_load_si128((const __m128i *)(bytes + 16 * half));
     return _mm512_mul_ps(d, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(scales)));
 }
 
-// The minimum of each row in block `b`.
+// The minimum of each row in block `b` of a run.
 AVX512 INLINE __m512
-block_minimum(const kapok_weight_type type, const uint8_t *group, size_t b) {
-    if (!has_superblocks(type)) return sixteen_halves(block_scales(type, group, b) + 32);
-    const uint8_t *super = superblock_scales(group, b);
-    const __m512 m = sixteen_halves(super + 32);
-    const __m512 product = _mm512_mul_ps(m, sixteen_bytes(super + 80 + b % 8 * 32));
+block_minimum(const kapok_weight_type type, const uint8_t *run, size_t b) {
+    const __m512 m = sixteen_halves(run + 32);
+    if (!has_superblocks(type)) return m;
+    const __m512 product = _mm512_mul_ps(m, sixteen_bytes(run + 80 + b * 32));
     return _mm512_xor_ps(product, _mm512_set1_ps(-0.0f));
 }
 
@@ -92,62 +94,76 @@ AVX512 INLINE void add_products(
     }
 }
 
-AVX512 INLINE void fetch_block(
-    const kapok_weight_type type, const int groups, const tile *at, size_t b,
-    const uint8_t *block) {
-    UNROLL for (int g = 0; g < groups; g++) {
-        const uint8_t *ahead = block + (size_t)g * at->group_bytes + at->weights_ahead;
-        UNROLL for (size_t i = 0; i < block_bytes(type); i += 64) {
-            _mm_prefetch((const char *)ahead + i, _MM_HINT_T0);
+// Asks for a block's worth of weights at `from`, and for a run's scales before if the block is the
+// first of its run.
+AVX512 INLINE void fetch_ahead(const kapok_weight_type type, const uint8_t *from, size_t b) {
+    if (b == 0) {
+        UNROLL for (size_t i = 0; i < run_scale_bytes(type); i += 64) {
+            _mm_prefetch((const char *)from - run_scale_bytes(type) + i, _MM_HINT_T0);
         }
-        const uint8_t *scales = has_superblocks(type)
-                                    ? superblock_scales(at->groups, b) + b % 8 * 40
-                                    : block_scales(type, at->groups, b);
-        _mm_prefetch(
-            (const char *)scales + (size_t)g * at->group_bytes + at->weights_ahead, _MM_HINT_T0);
+    }
+    UNROLL for (size_t i = 0; i < block_bytes(type); i += 64) {
+        _mm_prefetch((const char *)from + i, _MM_HINT_T0);
+    }
+}
+
+// One block of `groups` groups by `tokens` tokens. `x` are the block's activations, `extras` what
+// belongs to them; `b` is its place in the run.
+AVX512 INLINE void add_block(
+    const tile *at, const kapok_weight_type type, const int groups, const int tokens,
+    const uint8_t *run, size_t b, const uint8_t *x, const uint8_t *extras,
+    __m512 sums[GROUPS][BLOCK_TOKENS]) {
+    const int halves = type == KAPOK_WEIGHT_Q6_K ? 2 : 1;
+    const uint8_t *block = run + run_scale_bytes(type) + b * block_bytes(type);
+    UNROLL for (int g = 0; g < groups; g++) {
+        fetch_ahead(type, block + (size_t)g * at->group_bytes + at->weights_ahead, b);
+    }
+    UNROLL for (int half = 0; half < halves; half++) {
+        __m512i integers[GROUPS][BLOCK_TOKENS];
+        UNROLL for (int t = 0; t < tokens; t++) {
+            const activation_block *extra =
+                (const activation_block *)(extras + (size_t)t * at->x_stride);
+            const __m512i first = first_sum(type, extra, half);
+            UNROLL for (int g = 0; g < groups; g++) integers[g][t] = first;
+        }
+        add_products(
+            type, groups, tokens, block, at->group_bytes, x, at->x_stride, half, integers);
+        UNROLL for (int g = 0; g < groups; g++) {
+            const uint8_t *scales = run + (size_t)g * at->group_bytes;
+            const __m512 scale = block_scale(type, scales, b, half);
+            const __m512 minimum =
+                has_minimum(type) ? block_minimum(type, scales, b) : _mm512_setzero_ps();
+            UNROLL for (int t = 0; t < tokens; t++) {
+                const activation_block *extra =
+                    (const activation_block *)(extras + (size_t)t * at->x_stride);
+                const __m512 both = _mm512_mul_ps(scale, _mm512_set1_ps(extra->scale));
+                __m512 sum =
+                    _mm512_fmadd_ps(_mm512_cvtepi32_ps(integers[g][t]), both, sums[g][t]);
+                if (has_minimum(type)) {
+                    sum = _mm512_fmadd_ps(minimum, _mm512_set1_ps(extra->scaled_sum), sum);
+                }
+                sums[g][t] = sum;
+            }
+        }
     }
 }
 
 AVX512 INLINE void block_tile_of(
     const tile *at, const kapok_weight_type type, const int groups, const int tokens) {
     const size_t blocks = at->columns / BLOCK;
-    const int halves = type == KAPOK_WEIGHT_Q6_K ? 2 : 1;
-    const uint8_t *block = at->groups + scale_plane_bytes(type, at->columns), *x = at->x;
-    const uint8_t *extras = x + blocks * BLOCK;
+    const uint8_t *run = at->groups, *x = at->x, *extras = x + blocks * BLOCK;
     __m512 sums[GROUPS][BLOCK_TOKENS];
     UNROLL for (int g = 0; g < groups; g++) {
         UNROLL for (int t = 0; t < tokens; t++) sums[g][t] = _mm512_setzero_ps();
     }
-    for (size_t b = 0; b < blocks; b++, block += block_bytes(type), x += BLOCK) {
-        if (at->weights_ahead != 0) fetch_block(type, groups, at, b, block);
-        UNROLL for (int half = 0; half < halves; half++) {
-            __m512i integers[GROUPS][BLOCK_TOKENS];
-            UNROLL for (int t = 0; t < tokens; t++) {
-                const activation_block *extra =
-                    (const activation_block *)(extras + (size_t)t * at->x_stride) + b;
-                const __m512i first = first_sum(type, extra, half);
-                UNROLL for (int g = 0; g < groups; g++) integers[g][t] = first;
-            }
-            add_products(
-                type, groups, tokens, block, at->group_bytes, x, at->x_stride, half, integers);
-            UNROLL for (int g = 0; g < groups; g++) {
-                const uint8_t *group = at->groups + (size_t)g * at->group_bytes;
-                const __m512 scale = block_scale(type, group, b, half);
-                const __m512 minimum =
-                    has_minimum(type) ? block_minimum(type, group, b) : _mm512_setzero_ps();
-                UNROLL for (int t = 0; t < tokens; t++) {
-                    const activation_block *extra =
-                        (const activation_block *)(extras + (size_t)t * at->x_stride) + b;
-                    const __m512 both = _mm512_mul_ps(scale, _mm512_set1_ps(extra->scale));
-                    sums[g][t] =
-                        _mm512_fmadd_ps(_mm512_cvtepi32_ps(integers[g][t]), both, sums[g][t]);
-                    if (has_minimum(type)) {
-                        sums[g][t] = _mm512_fmadd_ps(
-                            minimum, _mm512_set1_ps(extra->scaled_sum), sums[g][t]);
-                    }
-                }
-            }
+    for (size_t first = 0; first < blocks; first += run_blocks(type)) {
+        const size_t left = blocks - first, all = run_blocks(type), count = left < all ? left : all;
+        for (size_t b = 0; b < count; b++) {
+            add_block(at, type, groups, tokens, run, b, x, extras, sums);
+            x += BLOCK;
+            extras += sizeof(activation_block);
         }
+        run += run_scale_bytes(type) + run_blocks(type) * block_bytes(type);
     }
     UNROLL for (int t = 0; t < tokens; t++) store(at, groups, t, sums[0][t], sums[groups - 1][t]);
 }
@@ -160,7 +176,14 @@ AVX512 INLINE void block_tile(
     case 3: block_tile_of(at, type, groups, 3); return;
     case 4: block_tile_of(at, type, groups, 4); return;
     case 5: block_tile_of(at, type, groups, 5); return;
-    default: block_tile_of(at, type, groups, 6); return;
+    case 6: block_tile_of(at, type, groups, 6); return;
+    default: break;
+    }
+    // Only for one group, which the compiler knows.
+    if (groups > 1) return;
+    switch (tokens) {
+    case 7: block_tile_of(at, type, groups, 7); return;
+    default: block_tile_of(at, type, groups, 8); return;
     }
 }
 
@@ -168,7 +191,7 @@ AVX512 INLINE void block_tile(
 AVX512 INLINE void integer_tile_of(
     const tile *at, const kapok_weight_type type, int32_t *y, const int groups, const int tokens) {
     const size_t blocks = at->columns / BLOCK;
-    const uint8_t *block = at->groups + scale_plane_bytes(type, at->columns), *x = at->x;
+    const uint8_t *x = at->x;
     __m512i sums[GROUPS][BLOCK_TOKENS];
     UNROLL for (int t = 0; t < tokens; t++) {
         const activation_block *extras =
@@ -179,7 +202,8 @@ AVX512 INLINE void integer_tile_of(
             sums[g][t] = _mm512_set1_epi32(first * (1 << offset_shift(type)));
         }
     }
-    for (size_t b = 0; b < blocks; b++, block += block_bytes(type), x += BLOCK) {
+    for (size_t b = 0; b < blocks; b++, x += BLOCK) {
+        const uint8_t *block = at->groups + block_offset(type, b);
         add_products(type, groups, tokens, block, at->group_bytes, x, at->x_stride, 0, sums);
     }
     UNROLL for (int t = 0; t < tokens; t++) {

@@ -1,20 +1,21 @@
 // How packed weights and packed activations lie in memory, for all implementations alike.
 //
-// Weights: groups of 16 rows one after the other, each a plane of scales and a plane of weights,
-// both at multiples of 64 bytes.
+// Weights: groups of 16 rows one after the other, each read from its first byte to its last: what
+// lies in turns in two places is read from memory at half the speed.
 //
-// Quantised types go by blocks of 32 columns. A vector of 64 bytes holds four neighbouring columns
-// of each of the 16 rows, a row's four bytes side by side; vector j of a block holds the columns
-// 4j ... 4j + 3.
+// Quantised types go by blocks of 32 columns, and these by runs: a run's scales, then its blocks.
+// A vector of 64 bytes of a block holds four neighbouring columns of each of the 16 rows, a row's
+// four bytes side by side; vector j holds the columns 4j ... 4j + 3.
 //   8-bit:  8 vectors, each byte plus 128
 //   4-bit:  4 vectors: vector p has vector p in its low nibbles, vector p + 4 in its high ones
 //   5-bit:  as 4-bit, then one vector whose bit j of each byte is the fifth bit of vector j's
 //   6-bit:  as 4-bit, then two vectors: bits 2(j % 4) and up of each byte of vector j / 4 are the
 //           fifth and sixth bit of vector j's
-// Scales of a block: 16 halves d, for types with a minimum then 16 halves m.
-// Scales of a superblock (K types, 256 columns; 320 bytes): 16 halves d, 16 halves dmin (Q6_K:
-// nothing), then for each of 8 blocks 16 bytes and again 16 bytes: Q4_K and Q5_K scale and minimum,
-// Q6_K the scales of the block's two halves.
+// Scales of a run:
+//   without minimum: two blocks, for each 16 halves d
+//   with minimum: one block, 16 halves d, 16 halves m
+//   K types: a superblock of eight blocks, 16 halves d, 16 halves dmin (Q6_K: nothing), then for
+//   each block 16 bytes and again 16 bytes: scale and minimum, in Q6_K the scales of its halves
 //
 // F32, F16, BF16 have no scales; column by column, 16 rows side by side.
 #ifndef KAPOK_LINEAR_LAYOUT_H
@@ -30,7 +31,6 @@
 
 #define BLOCK 32
 #define SUPERBLOCK 256
-#define SUPERBLOCK_SCALES 320
 
 // What belongs to a block of one token's activations besides its 32 bytes: they are followed, after
 // the last block, by one of these for each block.
@@ -102,27 +102,31 @@ INLINE size_t block_bytes(kapok_weight_type type) {
     return has_fifth_bits(type) ? 320 : 256;
 }
 
-// Bytes of a group's plane of scales.
-INLINE size_t scale_plane_bytes(kapok_weight_type type, size_t columns) {
-    if (is_float(type)) return 0;
-    if (has_superblocks(type)) return columns / SUPERBLOCK * SUPERBLOCK_SCALES;
-    return up_to_64(columns / BLOCK * (has_minimum(type) ? 64 : 32));
+// Blocks of a run.
+INLINE size_t run_blocks(kapok_weight_type type) {
+    if (has_superblocks(type)) return SUPERBLOCK / BLOCK;
+    return has_minimum(type) ? 1 : 2;
 }
+
+// Bytes of the scales before a run's blocks.
+INLINE size_t run_scale_bytes(kapok_weight_type type) { return has_superblocks(type) ? 320 : 64; }
 
 INLINE size_t float_bytes(kapok_weight_type type) { return type == KAPOK_WEIGHT_F32 ? 4 : 2; }
 
 INLINE size_t group_bytes(kapok_weight_type type, size_t columns) {
     if (is_float(type)) return up_to_64(columns * float_bytes(type) * KAPOK_LINEAR_ROWS);
-    return scale_plane_bytes(type, columns) + columns / BLOCK * block_bytes(type);
+    const size_t blocks = columns / BLOCK, run = run_blocks(type);
+    return (blocks + run - 1) / run * run_scale_bytes(type) + blocks * block_bytes(type);
 }
 
-// The scales of block `b`, whose type has no superblocks.
-INLINE const uint8_t *block_scales(kapok_weight_type type, const uint8_t *group, size_t b) {
-    return group + b * (has_minimum(type) ? 64 : 32);
+// Where the scales of block `b` lie in a group, counted from its first byte, and the block itself.
+INLINE size_t run_offset(kapok_weight_type type, size_t b) {
+    const size_t run = run_blocks(type);
+    return b / run * (run_scale_bytes(type) + run * block_bytes(type));
 }
 
-INLINE const uint8_t *superblock_scales(const uint8_t *group, size_t b) {
-    return group + b / 8 * SUPERBLOCK_SCALES;
+INLINE size_t block_offset(kapok_weight_type type, size_t b) {
+    return run_offset(type, b) + run_scale_bytes(type) + b % run_blocks(type) * block_bytes(type);
 }
 
 INLINE float float_of_bits(uint32_t bits) {

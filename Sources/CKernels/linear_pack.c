@@ -141,16 +141,15 @@ INLINE void place_weights(
 
 INLINE void place_scales(
     const kapok_weight_type type, const row_block *block, uint8_t *group, size_t b, size_t r) {
+    uint8_t *target = group + run_offset(type, b);
     if (has_superblocks(type)) {
-        uint8_t *target = group + b / 8 * SUPERBLOCK_SCALES;
         store_16(target + 2 * r, block->d);
         store_16(target + 32 + 2 * r, block->m);
         target[64 + b % 8 * 32 + r] = block->scales[0];
         target[64 + b % 8 * 32 + 16 + r] = block->scales[1];
         return;
     }
-    uint8_t *target = group + b * (has_minimum(type) ? 64 : 32);
-    store_16(target + 2 * r, block->d);
+    store_16(target + b % run_blocks(type) * 32 + 2 * r, block->d);
     if (has_minimum(type)) store_16(target + 32 + 2 * r, block->m);
 }
 
@@ -158,15 +157,18 @@ INLINE void place_scales(
 INLINE void pack_blocks(
     const kapok_weight_type type, size_t rows, size_t columns, const uint8_t *file,
     uint8_t *group) {
-    const size_t blocks = columns / BLOCK, scales = scale_plane_bytes(type, columns);
+    const size_t blocks = columns / BLOCK;
     const size_t per_row = columns / (has_superblocks(type) ? SUPERBLOCK : BLOCK);
     const size_t row_bytes = per_row * file_block_bytes(type);
-    if (rows < KAPOK_LINEAR_ROWS) memset(group, 0, group_bytes(type, columns));
+    // Also what stays free: scales of a last run that is short.
+    if (rows < KAPOK_LINEAR_ROWS || blocks % run_blocks(type) != 0) {
+        memset(group, 0, group_bytes(type, columns));
+    }
     for (size_t b = 0; b < blocks; b++) {
         for (size_t r = 0; r < rows; r++) {
             row_block block;
             read_block(type, &block, file + r * row_bytes, b);
-            place_weights(type, &block, group + scales + b * block_bytes(type), r);
+            place_weights(type, &block, group + block_offset(type, b), r);
             place_scales(type, &block, group, b, r);
         }
     }

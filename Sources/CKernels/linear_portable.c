@@ -21,23 +21,21 @@ INLINE uint32_t weights_at(kapok_weight_type type, const uint8_t *block, int j, 
     return weights;
 }
 
-// Scale and minimum of row `r` in block `b`; of a Q6_K block the scales of its halves.
+// Scale and minimum of row `r` in block `b` of a run; of a Q6_K block the scales of its halves.
 INLINE void scales_at(
-    kapok_weight_type type, const uint8_t *group, size_t b, int r, float scales[2]) {
+    kapok_weight_type type, const uint8_t *run, size_t b, int r, float scales[2]) {
+    const float d = float_of_half(load_16(run + 2 * r));
+    const float m = float_of_half(load_16(run + 32 + 2 * r));
+    const uint8_t *bytes = run + 64 + b * 32 + r;
     if (!has_superblocks(type)) {
-        const uint8_t *halves = block_scales(type, group, b) + 2 * r;
-        scales[0] = float_of_half(load_16(halves));
-        scales[1] = has_minimum(type) ? float_of_half(load_16(halves + 32)) : 0;
-        return;
-    }
-    const uint8_t *super = superblock_scales(group, b), *bytes = super + 64 + b % 8 * 32 + r;
-    const float d = float_of_half(load_16(super + 2 * r));
-    if (type == KAPOK_WEIGHT_Q6_K) {
+        scales[0] = b == 0 ? d : m;
+        scales[1] = m;
+    } else if (type == KAPOK_WEIGHT_Q6_K) {
         scales[0] = d * (float)(int8_t)bytes[0];
         scales[1] = d * (float)(int8_t)bytes[16];
     } else {
         scales[0] = d * (float)bytes[0];
-        scales[1] = -(float_of_half(load_16(super + 32 + 2 * r)) * (float)bytes[16]);
+        scales[1] = -(m * (float)bytes[16]);
     }
 }
 
@@ -71,13 +69,13 @@ static void multiply_blocks(
     float sums[TOKENS][ROWS]) {
     const kapok_weight_type type = call->type;
     const size_t blocks = call->columns / BLOCK;
-    const uint8_t *block = group + scale_plane_bytes(type, call->columns);
-    for (size_t b = 0; b < blocks; b++, block += block_bytes(type)) {
+    for (size_t b = 0; b < blocks; b++) {
+        const uint8_t *run = group + run_offset(type, b), *block = group + block_offset(type, b);
         for (int r = 0; r < ROWS; r++) {
             uint32_t weights[8];
             float scales[2];
             for (int j = 0; j < 8; j++) weights[j] = weights_at(type, block, j, r);
-            scales_at(type, group, b, r, scales);
+            scales_at(type, run, b % run_blocks(type), r, scales);
             for (size_t t = 0; t < tokens; t++) {
                 const uint8_t *token = x + t * call->activation_stride;
                 sums[t][r] = add_block(
@@ -96,17 +94,23 @@ INLINE float float_at(kapok_weight_type type, const uint8_t *group, size_t index
     }
 }
 
+// Even and odd columns are summed apart.
 static void multiply_floats(
     const linear_call *call, const uint8_t *group, const uint8_t *x, size_t tokens,
     float sums[TOKENS][ROWS]) {
+    float odd[TOKENS][ROWS] = {{0}};
     for (size_t k = 0; k < call->columns; k++) {
         for (int r = 0; r < ROWS; r++) {
             const float weight = float_at(call->type, group, k * ROWS + (size_t)r);
             for (size_t t = 0; t < tokens; t++) {
                 const float *token = (const float *)(x + t * call->activation_stride);
-                sums[t][r] = fmaf(weight, token[k], sums[t][r]);
+                float *sum = k % 2 == 0 ? &sums[t][r] : &odd[t][r];
+                *sum = fmaf(weight, token[k], *sum);
             }
         }
+    }
+    for (size_t t = 0; t < tokens; t++) {
+        for (int r = 0; r < ROWS; r++) sums[t][r] += odd[t][r];
     }
 }
 
@@ -130,14 +134,14 @@ void kapok_linear_multiply_portable(const linear_call *call) {
 
 void kapok_linear_integers_portable(const linear_call *call, int32_t *y) {
     const size_t bytes = group_bytes(KAPOK_WEIGHT_Q8_0, call->columns);
-    const size_t scales = scale_plane_bytes(KAPOK_WEIGHT_Q8_0, call->columns);
     for (size_t row = call->row_begin; row < call->row_end; row++) {
-        const uint8_t *group = call->weights + row / ROWS * bytes + scales;
+        const uint8_t *group = call->weights + row / ROWS * bytes;
         for (size_t t = 0; t < call->tokens; t++) {
             const int8_t *x = (const int8_t *)call->activations + t * call->activation_stride;
             int32_t sum = 0;
             for (size_t k = 0; k < call->columns; k++) {
-                const uint8_t weight = group[k / 4 * 64 + row % ROWS * 4 + k % 4];
+                const uint8_t *block = group + block_offset(KAPOK_WEIGHT_Q8_0, k / BLOCK);
+                const uint8_t weight = block[k % BLOCK / 4 * 64 + row % ROWS * 4 + k % 4];
                 sum += ((int32_t)weight - 128) * x[k];
             }
             y[t * call->y_stride + row] = sum;
