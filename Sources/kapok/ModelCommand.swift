@@ -5,5 +5,7 @@ struct ModelCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "model",
         abstract: "Look into model files, measure them, convert them.",
-        subcommands: [])
+        subcommands: [
+            Tokenize.self
+        ])
 }

@@ -4,7 +4,7 @@ import Synchronization
 /// of each word merge pair by pair.
 final class ByteLevelTokenizer: Tokenizer, SegmentedTokenizer {
     private let vocabulary: Vocabulary
-    private let preTokenizer: PreTokenizer
+    private let splitter: PieceSplitter
     private let invalidBytes: InvalidBytes
     private let allSpecial: SpecialTokens
     private let userDefined: SpecialTokens
@@ -17,18 +17,18 @@ final class ByteLevelTokenizer: Tokenizer, SegmentedTokenizer {
     init(
         _ description: TokenizerDescription, invalidBytes: InvalidBytes
     ) throws(TokenizerError) {
-        preTokenizer = try PreTokenizer(name: description.preTokenizer ?? "default")
+        splitter = try PieceSplitter(name: description.preTokenizer ?? "default")
         vocabulary = try Vocabulary(description)
         self.invalidBytes = invalidBytes
         allSpecial = vocabulary.specialTokens(description, special: true)
         userDefined = vocabulary.specialTokens(description, special: false)
         addsBeginningOfText =
             vocabulary.beginningOfText != nil
-            && (description.addsBeginningOfText ?? preTokenizer.addsBeginningOfText)
+            && (description.addsBeginningOfText ?? splitter.addsBeginningOfText)
         texts = Self.texts(vocabulary)
         merging = try ByteMerging(
             merges: description.merges, vocabulary: vocabulary,
-            wholeWords: preTokenizer.takesWholeWords ? texts : nil)
+            wholeWords: splitter.takesWholeWords ? texts : nil)
     }
 
     private static func texts(_ vocabulary: Vocabulary) -> ByteTable {
@@ -85,7 +85,7 @@ final class ByteLevelTokenizer: Tokenizer, SegmentedTokenizer {
             text,
             plain: { range in
                 worker.append(
-                    UnsafeBufferPointer(rebasing: text[range]), preTokenizer, merging,
+                    UnsafeBufferPointer(rebasing: text[range]), splitter, merging,
                     keepsGaps: keepsGaps, to: &output)
             },
             special: { output.append($0) })
@@ -94,7 +94,7 @@ final class ByteLevelTokenizer: Tokenizer, SegmentedTokenizer {
     }
 
     func cut(_ text: UnsafeBufferPointer<UInt8>, special: Bool) -> Int? {
-        guard preTokenizer.cutsBeforeSpaces, (special ? allSpecial : userDefined).allowsCuts
+        guard splitter.cutsBeforeSpaces, (special ? allSpecial : userDefined).allowsCuts
         else { return nil }
         return lastCut(text)
     }

@@ -56,24 +56,24 @@ final class ByteLevelWorker: @unchecked Sendable {
     /// - Parameter keepsGaps: whether bytes that the vocabulary lacks keep their neighbours apart,
     ///   as in llama.cpp, or are taken out first, as in HF `tokenizers`.
     func append(
-        _ text: UnsafeBufferPointer<UInt8>, _ preTokenizer: PreTokenizer, _ merging: ByteMerging,
+        _ text: UnsafeBufferPointer<UInt8>, _ splitter: PieceSplitter, _ merging: ByteMerging,
         keepsGaps: Bool, to output: inout [TokenID]
     ) {
         guard let base = text.baseAddress else { return }
         func word(_ start: Int, _ end: Int) -> UnsafeBufferPointer<UInt8> {
             UnsafeBufferPointer(start: base + start, count: end - start)
         }
-        switch preTokenizer.method {
-        case .words(let splitter):
+        switch splitter.method {
+        case .words(let words):
             var start = 0
             while start < text.count {
-                let end = splitter.wordEnd(base, from: start, to: text.count)
+                let end = words.wordEnd(base, from: start, to: text.count)
                 append(word: word(start, end), merging, keepsGaps, &output)
                 start = end
             }
         case .steps:
             var start = 0
-            for end in preTokenizer.ends(base, from: 0, to: text.count) {
+            for end in splitter.ends(base, from: 0, to: text.count) {
                 append(word: word(start, end), merging, keepsGaps, &output)
                 start = end
             }

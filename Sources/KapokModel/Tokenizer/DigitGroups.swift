@@ -24,7 +24,7 @@ struct DigitGroups: Sendable {
                 index += length
             }
             if onlyBeforeBoundary, index < end,
-                Pattern.isWord(self.category(text, at: index, to: end).0)
+                Pattern.isWord(UTF8Text.decode(text, at: index, end: end).scalar)
             {
                 continue
             }

@@ -205,19 +205,23 @@ struct Pattern: @unchecked Sendable {
         }
 
         private func isWord(_ index: Int) -> Bool {
-            let scalar = UTF8Text.decode(text, at: index, end: end).scalar
-            return Pattern.isWord(UnicodeTable.shared.properties(scalar).category)
+            Pattern.isWord(UTF8Text.decode(text, at: index, end: end).scalar)
         }
     }
 
-    /// Whether `\w` matches: letters, marks, decimal and letter numbers, connectors.
-    static func isWord(_ category: GeneralCategory) -> Bool {
-        switch category {
+    /// Whether `\w` matches `scalar` in Oniguruma: letters, marks, decimal and letter numbers,
+    /// connectors, letters in circles and squares, fractions and superscripts of Latin-1.
+    static func isWord(_ scalar: UInt32) -> Bool {
+        switch UnicodeTable.shared.properties(scalar).category {
         case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter,
             .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .letterNumber,
             .connectorPunctuation:
-            true
-        default: false
+            return true
+        case .otherNumber: return scalar < 0x100
+        case .otherSymbol:
+            return (0x24B6...0x24E9).contains(scalar) || (0x1F130...0x1F149).contains(scalar)
+                || (0x1F150...0x1F169).contains(scalar) || (0x1F170...0x1F189).contains(scalar)
+        default: return false
         }
     }
 }

@@ -18,7 +18,7 @@ public enum TokenizerError: Error, Hashable, Sendable, CustomStringConvertible {
         case .unsupportedPreTokenizer(let name):
             """
             The pre-tokenizer \(quoted(name)) is not known, and guessing would give wrong tokens. \
-            Known are \(PreTokenizer.names.joined(separator: ", ")).
+            Known are \(PieceSplitter.names.joined(separator: ", ")).
             """
         case .malformed(let text):
             "The vocabulary is damaged: \(text). Convert or download the model again."

@@ -1,5 +1,5 @@
 /// How byte-level BPE cuts text into pieces before it merges: GGUF's `tokenizer.ggml.pre`.
-struct PreTokenizer: Sendable {
+struct PieceSplitter: Sendable {
     /// One pass over the text; each cuts the pieces of the one before.
     enum Step: Sendable {
         case pattern(Pattern)
