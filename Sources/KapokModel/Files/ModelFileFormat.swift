@@ -3,8 +3,15 @@ extension LanguageModelFile {
     /// a safetensors file, or the folder of one as Hugging Face lays it out. Weights stay in the
     /// file: nothing of them is read yet.
     public static func open(path: String) throws(ModelFileError) -> LanguageModelFile {
+        if FileBytes.isDirectory(path) { return try SafetensorsModel(folder: path).model() }
         let file = try FileBytes(path: path)
         if GGUFFile.isGGUF(file.bytes) { return try open(GGUFFile(file)) }
+        if SafetensorsFile.isSafetensors(file.bytes) {
+            return try SafetensorsModel(file: file).model()
+        }
+        if path.hasSuffix(".safetensors.index.json") {
+            return try SafetensorsModel(folder: ModelPath.folder(of: path)).model()
+        }
         throw unrecognised(file)
     }
 
