@@ -22,12 +22,16 @@ public final class KVCache: @unchecked Sendable {
         guard pages > 0, pages <= Int(PageID.max) else {
             throw .unsupported("a cache of \(pages) pages; it has 1 to \(PageID.max)")
         }
-        let headBytes = Self.headBytes(configuration)
-        pageBytes = configuration.layers * configuration.keyValueHeads * headBytes
+        pageBytes = Self.pageBytes(configuration)
         let (bytes, overflow) = pages.multipliedReportingOverflow(by: pageBytes)
         guard !overflow else { throw .outOfMemory(bytes: Int.max, what: "keys and values") }
         memory = try MappedMemory(bytes: bytes, for: "\(pages) pages of keys and values")
         self.pages = pages
+    }
+
+    /// The bytes of a page of a model of that shape.
+    public static func pageBytes(_ configuration: ModelConfiguration) -> Int {
+        configuration.layers * configuration.keyValueHeads * headBytes(configuration)
     }
 
     /// The bytes of one layer and head in a page.
