@@ -1,6 +1,6 @@
-import ArgumentParser
+public import ArgumentParser
 import Foundation
-import KapokBench
+public import KapokBench
 import KapokInference
 
 extension BenchCommand {

@@ -1,7 +1,7 @@
-import ArgumentParser
+public import ArgumentParser
 import Foundation
 import KapokBench
-import KapokInference
+public import KapokInference
 import Logging
 
 /// `kapok serve`: a model behind OpenAI's and Bedrock's interfaces.

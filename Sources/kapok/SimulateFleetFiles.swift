@@ -1,8 +1,8 @@
-import ArgumentParser
+public import ArgumentParser
 import Foundation
 import KapokBench
 import KapokInference
-import KapokInferenceSimulation
+public import KapokInferenceSimulation
 
 /// The machines of a simulated fleet on the command line.
 struct FleetOptions: ParsableArguments {
