@@ -62,6 +62,8 @@ struct ScheduledSequence {
 
     /// When it came to be the first in its line.
     var firstSince = Instant.zero
+    /// It waited longer than patience lasts, so that it is set back for the oldest request only.
+    var isProtected = false
     /// The number of the last decode step that it was in.
     var lastStep: UInt64 = 0
     /// How many drafts are worth trying, and steps since the last one when none are.

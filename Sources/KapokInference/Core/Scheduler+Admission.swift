@@ -103,7 +103,6 @@ extension Scheduler {
         guard place == 0 else { return }
         // One that is set back keeps the time for which it has been waiting.
         if self[slot].account.preemptions == 0 { self[slot].firstSince = now }
-        if let former = line.first { self[former].firstSince = now }
     }
 
     /// Takes a request out of its tenant's line; whoever is first then is so since `now`.
@@ -121,7 +120,7 @@ extension Scheduler {
     /// Lets waiting requests begin, as many as there are places and pages for.
     mutating func activate(_ effects: inout EffectBuffer<SchedulerEffect>) {
         while waiting > 0, let slot = nextInLine() {
-            guard hasRoom(for: slot) || makeRoom(for: slot) else { return }
+            guard hasRoom(for: slot) || makeRoom(for: slot) else { break }
             leaveLine(slot)
             begin(slot, &effects)
         }
@@ -215,6 +214,9 @@ extension Scheduler {
         while place > 0, self[active[place - 1]].order > order { place -= 1 }
         active.insert(slot, at: place)
         self[slot].phase = .running
+        self[slot].isProtected =
+            self[slot].firstSince + configuration.patience <= now
+            && configuration.defect != .ignorePatience
         extendFromCache(slot)
         if !self[slot].isCharged {
             self[slot].isCharged = true

@@ -76,6 +76,7 @@ extension Scheduler {
     mutating func reportPrefill(
         _ slot: Int, _ effects: inout EffectBuffer<SchedulerEffect>
     ) {
+        accountCached(slot)
         let sequence = self[slot]
         let early = configuration.defect == .announceEarly ? KVPage.tokens : 0
         if sequence.computed + early >= sequence.promptCount {

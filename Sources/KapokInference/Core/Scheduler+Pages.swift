@@ -51,13 +51,18 @@ extension Scheduler {
             }
             self[slot].published += 1
             self[slot].computed += KVPage.tokens
-            let fresh = min(self[slot].computed, self[slot].promptCount) - self[slot].accounted
-            if fresh > 0 {
-                self[slot].account.cachedTokens += fresh
-                totals.cachedTokens += UInt64(fresh)
-            }
-            self[slot].accounted = max(self[slot].accounted, self[slot].computed)
         }
+    }
+
+    /// Counts what a request found in the cache, when it goes on from there: prompt positions that
+    /// were never computed or pulled for it before.
+    mutating func accountCached(_ slot: Int) {
+        let fresh = min(self[slot].computed, self[slot].promptCount) - self[slot].accounted
+        if fresh > 0 {
+            self[slot].account.cachedTokens += fresh
+            totals.cachedTokens += UInt64(fresh)
+        }
+        self[slot].accounted = max(self[slot].accounted, self[slot].computed)
     }
 
     /// Whether the next page of a request is on its way for somebody else: waiting for it is
@@ -127,7 +132,7 @@ extension Scheduler {
     /// Who gives up its pages for a request: the newest standard one, else the newest optimised
     /// one; never the oldest of all, so that it gets done. The oldest may take from anybody, an
     /// optimised one from standard ones and from newer optimised ones, a standard one from newer
-    /// standard ones.
+    /// standard ones; but only the oldest from those that waited longer than patience lasts.
     func victim(for slot: Int) -> Int? {
         if configuration.defect == .preemptOldest, let oldest = active.first, oldest != slot,
             self[oldest].phase == .running, !self[oldest].isInStep
@@ -143,8 +148,10 @@ extension Scheduler {
                     continue
                 }
                 let mayTake =
-                    isOldest || (mode == .optimized && wanted == .standard)
-                    || (mode == wanted && self[other].order > order)
+                    isOldest
+                    || (!self[other].isProtected
+                        && (mode == .optimized && wanted == .standard
+                            || mode == wanted && self[other].order > order))
                 if mayTake { return other }
             }
         }
@@ -163,6 +170,7 @@ extension Scheduler {
         self[slot].computed = 0
         self[slot].published = 0
         self[slot].isChainBroken = false
+        self[slot].lastStep = 0
         self[slot].account.preemptions += 1
         totals.preemptions += 1
         deactivate(slot)

@@ -67,6 +67,7 @@ extension Scheduler {
             from: from, tokens: pullEnd(slot), limit: now + configuration.pullTimeLimit,
             hashes: [])
         announce(slot, upTo: pull.tokens, into: &pull.hashes)
+        accountCached(slot)
         self[slot].phase = .pulling
         expect(pull.limit)
         effects.append(.pull(pull.id, from: from, tokens: pull.tokens, pages: pull.pages))

@@ -7,6 +7,8 @@ extension Scheduler {
     private struct Room {
         var prefill: Int
         var drafts: Int
+        /// Tokens of last parts of prompts, for an executor that decodes only.
+        var short: Int
     }
 
     /// Gives an idle executor a step, if anything can go on.
@@ -14,6 +16,7 @@ extension Scheduler {
         _ index: Int, _ effects: inout EffectBuffer<SchedulerEffect>
     ) {
         collect(executors[index].role)
+        for slot in candidates.complete { reportPrefill(slot, &effects) }
         let hasOptimized = !candidates.optimizedDecode.isEmpty
         var entries: [StepEntry] = []
         entries.reserveCapacity(
@@ -21,12 +24,19 @@ extension Scheduler {
                 + min(candidates.prefill.count, 8))
         executors[index].slots.removeAll(keepingCapacity: true)
         executors[index].number += 1
-        var room = Room(prefill: 0, drafts: configuration.draftTokensPerStep)
+        var room = Room(
+            prefill: 0, drafts: configuration.draftTokensPerStep,
+            short: configuration.prefillTokensPerStep)
+        noteNewcomers(index)
         for slot in candidates.optimizedDecode { addDecode(slot, index, &room, &entries) }
-        chooseStandard(
-            atMost: hasOptimized
-                ? configuration.sequencesBesideOptimized : configuration.maximumDecodeSequences)
-        for slot in candidates.standardDecode { addDecode(slot, index, &room, &entries) }
+        let places =
+            hasOptimized
+            ? configuration.sequencesBesideOptimized : configuration.maximumDecodeSequences
+        orderStandard(places: places)
+        let most = entries.count + places
+        for slot in candidates.standardDecode where entries.count < most {
+            addDecode(slot, index, &room, &entries)
+        }
         executors[index].hasDecode = !entries.isEmpty
         room.prefill = prefillRoom(index, hasOptimized: hasOptimized)
         let whole = room.prefill
@@ -55,11 +65,17 @@ extension Scheduler {
     /// Sorts the requests that can go on by what an executor does with them.
     private mutating func collect(_ role: ExecutorRole) {
         candidates.removeAll()
+        let limit =
+            role == .both ? 1 : min(configuration.shortPrefill, configuration.prefillTokensPerStep)
         for slot in active where self[slot].isReady {
             if self[slot].remaining > 1 { extendFromCache(slot) }
+            if self[slot].remaining == 0 {
+                candidates.complete.append(slot)
+                continue
+            }
             let isDecode =
                 !self[slot].prefillOnly
-                && self[slot].remaining <= (role == .both ? 1 : configuration.shortPrefill)
+                && self[slot].remaining <= limit
             if isDecode {
                 guard role != .prefill else { continue }
                 if self[slot].mode == .optimized {
@@ -73,18 +89,22 @@ extension Scheduler {
         }
     }
 
-    /// Keeps the standard sequences that have waited longest when not all may decode.
-    private mutating func chooseStandard(atMost limit: Int) {
-        guard candidates.standardDecode.count > limit else { return }
-        if configuration.defect != .skipRotation {
-            var list = candidates.standardDecode
-            candidates.standardDecode = []
-            list.sort {
-                (self[$0].lastStep, self[$0].order) < (self[$1].lastStep, self[$1].order)
-            }
-            candidates.standardDecode = list
+    /// Lets requests that decode for the first time begin as if they had been in the last step.
+    private mutating func noteNewcomers(_ index: Int) {
+        guard executors[index].role != .prefill else { return }
+        for slot in candidates.standardDecode where self[slot].lastStep == 0 {
+            self[slot].lastStep = executors[index].number - 1
         }
-        candidates.standardDecode.removeSubrange(limit...)
+    }
+
+    /// Lets the standard sequences that have waited longest go first when not all may decode.
+    private mutating func orderStandard(places: Int) {
+        guard candidates.standardDecode.count > places, configuration.defect != .skipRotation
+        else { return }
+        var list = candidates.standardDecode
+        candidates.standardDecode = []
+        list.sort { (self[$0].lastStep, self[$0].order) < (self[$1].lastStep, self[$1].order) }
+        candidates.standardDecode = list
     }
 
     /// How many prompt tokens a step may take beside what decodes in it.
@@ -123,11 +143,15 @@ extension Scheduler {
         _ slot: Int, _ index: Int, _ room: inout Room, _ entries: inout [StepEntry]
     ) {
         // It may have been set back for one before it.
-        guard self[slot].isReady, obtainPages(slot, for: self[slot].tokens.count) else { return }
+        guard self[slot].isReady else { return }
+        let count = self[slot].remaining
+        guard count == 1 || count <= room.short else { return }
+        guard obtainPages(slot, for: self[slot].tokens.count) else { return }
+        if count > 1 { room.short -= count }
         var drafts = min(wantedDrafts(slot), room.drafts)
         while drafts > 0, !takePages(slot, for: self[slot].tokens.count + drafts) { drafts -= 1 }
         room.drafts -= drafts
-        add(slot, index, count: self[slot].remaining, drafts: drafts, &entries)
+        add(slot, index, count: count, drafts: drafts, &entries)
     }
 
     private mutating func addPrefill(
@@ -161,10 +185,11 @@ extension Scheduler {
         _ slot: Int, _ index: Int, count: Int, drafts: Int, _ entries: inout [StepEntry]
     ) {
         let samples = !self[slot].prefillOnly && count == self[slot].remaining
+        accountCached(slot)
         self[slot].isInStep = true
         self[slot].stepTokens = count
         self[slot].stepSamples = samples
-        self[slot].lastStep = executors[index].number
+        if executors[index].role != .prefill { self[slot].lastStep = executors[index].number }
         executors[index].slots.append(slot)
         entries.append(
             StepEntry(

@@ -39,11 +39,14 @@ public struct Scheduler: StateMachine {
         var optimizedDecode: [Int] = []
         var standardDecode: [Int] = []
         var prefill: [Int] = []
+        /// Prompts for others whose last page came from the cache.
+        var complete: [Int] = []
 
         mutating func removeAll() {
             optimizedDecode.removeAll(keepingCapacity: true)
             standardDecode.removeAll(keepingCapacity: true)
             prefill.removeAll(keepingCapacity: true)
+            complete.removeAll(keepingCapacity: true)
         }
     }
 
