@@ -11,7 +11,8 @@ struct Kapok: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            UpCommand.self, ServeCommand.self, StoreCommand.self, FabricCommand.self,
+            UpCommand.self, ServeCommand.self, ChatCommand.self, StoreCommand.self,
+            FabricCommand.self,
             KernelCommand.self, ChipCommand.self, ModelCommand.self, BenchCommand.self,
             SimulateCommand.self,
         ])

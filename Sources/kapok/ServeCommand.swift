@@ -26,13 +26,21 @@ struct ServeCommand: AsyncParsableCommand {
     struct ModelOptions: ParsableArguments {
         @Option(help: "The model: a file, or s3://bucket/key.")
         var model: String
-        @Option(help: "The name under which it is served. (default: the file's own)")
+        @Option(
+            help: "The name under which it is served. (default: the file's, without its ending)")
         var name: String?
         @Option(help: "A further name. May be given several times.")
         var alias: [String] = []
         @Option(help: "A smaller model of the same vocabulary that proposes tokens.")
         var draftModel: String?
         @OptionGroup var store: ModelSource.Options
+
+        /// The last part of the path, or of the key, without its ending.
+        var fileName: String? {
+            let last = model.split(separator: "/").last.map(String.init) ?? ""
+            let name = last.hasSuffix(".gguf") ? String(last.dropLast(5)) : last
+            return name.isEmpty ? nil : name
+        }
     }
 
     /// Where and for whom.
@@ -219,7 +227,7 @@ struct ServeCommand: AsyncParsableCommand {
             if let source = model.draftModel {
                 draft = try await ModelSource.resolve(source, model.store)
             }
-            var options = engine.options(name: model.name, draft: draft)
+            var options = engine.options(name: model.name ?? model.fileName, draft: draft)
             try roles.apply(to: &options)
             return try await withCheckedThrowingContinuation { [options] continuation in
                 Thread.detachNewThread {
@@ -249,12 +257,15 @@ struct ServeCommand: AsyncParsableCommand {
 
     private func greeting(_ engine: Engine, url: String, _ time: Duration) -> String {
         let milliseconds = Int(time / .milliseconds(1))
+        let name =
+            engine.modelName.addingPercentEncoding(withAllowedCharacters: .urlHostAllowed)
+            ?? engine.modelName
         let key = server.apiKey.isEmpty ? "" : " -H 'Authorization: Bearer KEY'"
         return """
             Kapok serves \(engine.modelName) (\(milliseconds) ms).
 
               OpenAI        \(url)/v1
-              Bedrock       \(url)/model/\(engine.modelName)/converse
+              Bedrock       \(url)/model/\(name)/converse
               metrics       \(url)/metrics
               context       \(engine.contextLimit) tokens
               keys          \(server.apiKey.isEmpty ? "none: everybody may" : "required")

@@ -8,11 +8,16 @@ struct AnswerPlan: Sendable {
     let reader: AnswerReader
 
     /// A plan for a conversation with tools.
+    /// - Parameter templateExtras: variables that the client gives to the model's template.
     init(
         turns: [ConversationTurn], tools: [OfferedTool], choice: ToolChoice,
-        allowsParallelCalls: Bool, constraint: TextConstraint?, model: ServedModel
+        allowsParallelCalls: Bool, constraint: TextConstraint?, templateExtras: JSONObject = [:],
+        model: ServedModel
     ) throws(APIError) {
-        prompt = model.prompts.chat(turns)
+        let text = try model.chat.text(
+            turns, tools: choice == .none ? [] : tools, extra: templateExtras,
+            addsGenerationPrompt: true, literal: model.prompts.literal)
+        prompt = model.prompts.tokens(ofRendered: text)
         switch choice {
         case .auto, .none:
             self.constraint = constraint
@@ -39,13 +44,5 @@ struct AnswerPlan: Sendable {
             ]
         }
         return calls.count == 1 ? calls[0] : ["anyOf": .array(calls)]
-    }
-}
-
-extension PromptWriter {
-    /// The prompt of a conversation in ChatML (OpenAI, 2023), for models without a template.
-    func chat(_ turns: [ConversationTurn]) -> [TokenID] {
-        let text = turns.map { "<|im_start|>\($0.role.rawValue)\n\(literal($0.text))<|im_end|>\n" }
-        return tokens(ofRendered: text.joined() + "<|im_start|>assistant\n")
     }
 }

@@ -11,6 +11,8 @@ struct ChatRequest: Sendable {
     /// Whether the model may call several tools in one answer.
     var allowsParallelCalls: Bool
     var generation: GenerationFields
+    /// Variables for the template (vLLM's `chat_template_kwargs`), such as `enable_thinking`.
+    var templateExtras: JSONObject
 
     /// Members that OpenAI has and that change nothing here: `user`, `store`, `metadata`,
     /// `reasoning_effort`, `prediction`, `verbosity`, `prompt_cache_key`, `safety_identifier`.
@@ -22,6 +24,7 @@ struct ChatRequest: Sendable {
         tools = try ConversationReader.tools(fields, nested: true, limits: limits)
         choice = try ConversationReader.choice(fields, tools: tools)
         allowsParallelCalls = try fields.bool("parallel_tool_calls") ?? true
+        templateExtras = try fields.fields("chat_template_kwargs")?.object ?? [:]
         generation = try GenerationFields(
             fields, limits: limits, vocabulary: call.model.service.configuration.vocabularySize,
             header: call.header)

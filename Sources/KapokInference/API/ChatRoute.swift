@@ -20,7 +20,8 @@ enum ChatRoute {
         let plan = try AnswerPlan(
             turns: request.turns, tools: request.tools, choice: request.choice,
             allowsParallelCalls: request.allowsParallelCalls,
-            constraint: request.generation.constraint, model: call.model)
+            constraint: request.generation.constraint,
+            templateExtras: request.templateExtras, model: call.model)
         var generation = request.generation
         generation.constraint = plan.constraint
         try call.model.prompts.check(

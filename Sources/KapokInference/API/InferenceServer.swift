@@ -20,6 +20,8 @@ public struct InferenceServerOptions: Sendable {
     public var aliases: [String] = []
     /// The bounds of requests.
     public var limits = APILimits()
+    /// Whether SIGINT and SIGTERM end the server.
+    public var stopsOnSignals = true
 
     /// A server at an address.
     public init(host: String, port: Int) {
@@ -70,7 +72,8 @@ public final class InferenceServer: Sendable {
         let slot = slot
         var configuration = ServiceGroupConfiguration(
             services: [application(quiet, onListening), DrainNotice { slot.drain() }],
-            gracefulShutdownSignals: [.sigint, .sigterm], logger: quiet)
+            gracefulShutdownSignals: options.stopsOnSignals ? [.sigint, .sigterm] : [],
+            logger: quiet)
         configuration.maximumGracefulShutdownDuration = .seconds(options.limits.drainSeconds)
         do { try await ServiceGroup(configuration: configuration).run() } catch is CancellationError
         {

@@ -14,6 +14,7 @@ struct ServedModel: Sendable {
     /// When it became ready, in seconds since 1970.
     let created: Int
     let prompts: PromptWriter
+    let chat: ChatPrompt
 
     init(service: any GenerationService, aliases: [String]) {
         self.service = service
@@ -26,6 +27,7 @@ struct ServedModel: Sendable {
             .joined()
         created = Int(Date().timeIntervalSince1970)
         prompts = PromptWriter(service: service)
+        chat = ChatPrompt(service: service)
     }
 
     /// Refuses names of models that are not here; nil stands for the one that is.
