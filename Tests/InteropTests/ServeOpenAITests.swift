@@ -9,6 +9,12 @@ struct ServeOpenAITests {
         .enabled(if: ServedModelFile.isThere, ServedModelFile.reason),
         .enabled(if: ServeClients.openAI, "openai and jsonschema are not installed"))
     func openAI() throws { try Script("serve_openai.py", minutes: 5, fullMinutes: 15).run() }
+
+    @Test(
+        "a model from Kapok's own store; a conversation in a terminal",
+        .enabled(if: ServedModelFile.isThere, ServedModelFile.reason),
+        .enabled(if: ServeClients.boto3, "boto3 and jsonschema are not installed"))
+    func store() throws { try Script("serve_store.py", minutes: 5, fullMinutes: 10).run() }
 }
 
 /// The model that the serving tests serve.
