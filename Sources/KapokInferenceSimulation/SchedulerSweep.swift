@@ -24,7 +24,9 @@ public struct SchedulerSweepCounts: Hashable, Sendable {
     public var requests = 0
     /// Requests that ended with all their tokens.
     public var completed = 0
-    /// Requests that were cancelled, ran out of time, failed or were not taken.
+    /// Requests that were not taken.
+    public var refused = 0
+    /// Requests that were cancelled, ran out of time or failed.
     public var others = 0
     /// Passes through the model.
     public var passes = 0

@@ -60,11 +60,12 @@ extension SchedulerSweepWorld {
             let former = requests[index].phase
             if let former, former != .waiting, phase == .waiting {
                 setBack.append(index)
-                requests[index].wasSetBack = true
+                requests[index].missedDecodes = 0
             }
             if former == nil || former == .waiting, phase != .waiting {
-                if requests[index].firstSince == .zero { requests[index].firstSince = now }
-                started.append((index, requests[index].firstSince))
+                let since = requests[index].firstSince ?? now
+                requests[index].firstSince = since
+                started.append((index, since))
             }
             requests[index].phase = phase
         }
@@ -86,13 +87,13 @@ extension SchedulerSweepWorld {
         for (index, since) in started {
             for other in lineHeads() where !setBack.contains(other) {
                 guard requests[other].mode == .optimized || hasPlace,
-                    requests[other].firstSince + patience <= now
+                    let first = requests[other].firstSince, first + patience <= now
                 else { continue }
-                if since + patience > now || requests[other].firstSince < since {
+                if since + patience > now || first < since {
                     report(
                         "request \(index) (\(requests[index].mode), first since \(since)) began "
-                            + "before \(other) (\(requests[other].mode), first since "
-                            + "\(requests[other].firstSince)), whose turn was due at \(now)")
+                            + "before \(other) (\(requests[other].mode), first since \(first)), "
+                            + "whose turn was due at \(now)")
                 }
             }
         }
@@ -118,13 +119,8 @@ extension SchedulerSweepWorld {
 
     /// Notes since when each first one is first.
     private mutating func updateLines(_ now: Instant) {
-        let heads = lineHeads()
-        for index in live where requests[index].phase == .waiting {
-            guard heads.contains(index) else {
-                if !requests[index].wasSetBack { requests[index].firstSince = .zero }
-                continue
-            }
-            if requests[index].firstSince == .zero { requests[index].firstSince = now }
+        for index in lineHeads() where requests[index].firstSince == nil {
+            requests[index].firstSince = now
         }
     }
 
@@ -161,6 +157,7 @@ extension SchedulerSweepWorld {
                     report("request \(index) was left out of \(bound + 1) decode steps")
                 }
             }
+            if !isOldest { requests[index].missedPrefills = 0 }
             guard isOldest, hasPrefill, !isDecode, step.executor != .decode,
                 pages.count * KVPage.tokens > progress.computed
             else { continue }
@@ -185,6 +182,7 @@ extension SchedulerSweepWorld {
             + executors.flatMap {
                 $0.step?.entries.map(\.request) ?? []
             }
+            + pulls.compactMap { pull in pull.map { requests[$0.request].id } }
         return others.contains {
             requests[Int($0.number)].tokens.prefix(KVPage.tokens) == tokens
         }

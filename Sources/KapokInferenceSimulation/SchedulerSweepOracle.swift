@@ -32,7 +32,7 @@ extension SchedulerSweepWorld {
             return report("request \(index) was answered twice")
         }
         requests[index].state = .refused
-        counts.others += 1
+        counts.refused += 1
         let request = requests[index].client.request
         let configuration = parameters.configuration
         let wanted = request.prompt.count + (request.prefillOnly ? 0 : request.maximumNewTokens)

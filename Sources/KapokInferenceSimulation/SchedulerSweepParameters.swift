@@ -57,8 +57,8 @@ struct SchedulerSweepParameters {
         _ random: inout RandomStream
     ) -> SchedulerConfiguration {
         var drawn = SchedulerConfiguration(
-            pages: 4 + random.below(random.chance(1, in: 3) ? 16 : 100),
-            contextLimit: 32 + random.below(400))
+            pages: 4 + random.below(random.chance(1, in: 2) ? 16 : 80),
+            contextLimit: 32 + random.below(300))
         drawn.executors = random.chance(1, in: 3) ? [.prefill, .decode] : [.both]
         drawn.prefillTokensPerStep = 1 + random.below(80)
         drawn.prefillTokensAlone = 1 + random.below(160)
@@ -67,8 +67,8 @@ struct SchedulerSweepParameters {
         drawn.maximumDecodeSequences = 1 + random.below(16)
         drawn.shortPrefill = 1 + random.below(20)
         drawn.oldestPrefillTurn = 1 + random.below(5)
-        drawn.queueLimit = 4 + random.below(80)
-        drawn.tenantLimit = 4 + random.below(60)
+        drawn.queueLimit = 4 + random.below(120)
+        drawn.tenantLimit = 4 + random.below(120)
         drawn.patience = .milliseconds(5 + random.below(200 as UInt64))
         drawn.optimizedLimit = random.below(6)
         drawn.optimizedTenantLimit = random.chance(1, in: 3) ? 1 + random.below(3) : nil
@@ -91,12 +91,12 @@ struct SchedulerSweepParameters {
 
     private mutating func drawRequests(_ random: inout RandomStream) {
         let count = 10 + random.below(110)
-        let gap = UInt64(1) << (10 + random.below(14 as UInt64))  // 1 us to 8 ms
+        let gap = UInt64(1) << (10 + random.below(16 as UInt64))  // 1 us to 32 ms
         let isPrefillRole = random.chance(1, in: 8)
         let optimized = random.chance(1, in: 4) ? 80 : random.below(60 as UInt64)
         let tenants = 1 + random.below(5)
         let prefixes = (0..<1 + random.below(5)).map { _ in
-            drawTokens(8 + random.below(configuration.contextLimit / 2), &random)
+            drawTokens(8 + random.below(configuration.longestRequest / 2), &random)
         }
         var arrival = Instant.zero
         for number in 0..<count {
@@ -104,17 +104,19 @@ struct SchedulerSweepParameters {
             let prompt = drawPrompt(prefixes, &random)
             var request = ScheduledRequest(
                 id: RequestID(UInt64(number)), prompt: prompt,
-                maximumNewTokens: 1 + random.below(random.chance(1, in: 4) ? 120 : 24),
+                maximumNewTokens: 1
+                    + random.below(
+                        random.chance(1, in: 4) ? configuration.longestRequest / 2 : 24),
                 mode: random.chance(optimized, in: 100) ? .optimized : .standard,
                 tenant: UInt32(random.below(tenants)),
                 prefillOnly: isPrefillRole && !random.chance(1, in: 8),
                 usesPrefixCache: !random.chance(1, in: 10))
             request.speculates = random.chance(1, in: 2)
             let longest = UInt64(200_000_000)
-            if random.chance(1, in: 6) {
+            if random.chance(1, in: 8) {
                 request.deadline = arrival + Interval(nanoseconds: random.below(longest))
             }
-            let isCancelled = request.prefillOnly || random.chance(1, in: 5)
+            let isCancelled = request.prefillOnly || random.chance(1, in: 6)
             requests.append(
                 SweepClientRequest(
                     request: request, arrival: arrival,
@@ -139,7 +141,7 @@ struct SchedulerSweepParameters {
             if random.chance(1, in: 4) { prompt.removeLast(random.below(prompt.count)) }
             if random.chance(1, in: 4) { return prompt }
         }
-        let rest = configuration.longestRequest - prompt.count
+        let rest = configuration.longestRequest / 2 - prompt.count
         let most = random.chance(1, in: 20) ? 2 * max(rest, 1) : max(1, rest / 3)
         return prompt + drawTokens(1 + random.below(most), &random)
     }

@@ -27,11 +27,10 @@ struct SchedulerSweepRequest {
     /// Positions that were in place at some time, and prompt positions that came from elsewhere.
     var reached = 0
     var shared = 0
-    /// Prompt tokens and generated tokens of steps that failed are nobody's.
+    /// Where it stood after the last event.
     var phase: RequestPhase?
-    /// When it came to be the first in its line.
-    var firstSince = Instant.zero
-    var wasSetBack = false
+    /// When it first came to be the first in its line.
+    var firstSince: Instant?
     /// Decode steps and prefill steps of its executor that went without it although it was ready.
     var missedDecodes = 0
     var missedPrefills = 0

@@ -60,8 +60,8 @@ struct ScheduledSequence {
     /// Its prompt was charged to its tenant.
     var isCharged = false
 
-    /// When it came to be the first in its line.
-    var firstSince = Instant.zero
+    /// When it first came to be the first in its line.
+    var firstSince: Instant?
     /// It waited longer than patience lasts, so that it is set back for the oldest request only.
     var isProtected = false
     /// The number of the last decode step that it was in.

@@ -100,18 +100,22 @@ extension Scheduler {
         var place = line.count
         while place > 0, self[line[place - 1]].order > self[slot].order { place -= 1 }
         tenants.enqueue(slot, tenant: tenant, mode: mode, at: place)
-        guard place == 0 else { return }
-        // One that is set back keeps the time for which it has been waiting.
-        if self[slot].account.preemptions == 0 { self[slot].firstSince = now }
     }
 
-    /// Takes a request out of its tenant's line; whoever is first then is so since `now`.
+    /// Takes a request out of its tenant's line.
     mutating func leaveLine(_ slot: Int) {
         waiting -= 1
-        if let next = tenants.dequeue(slot, tenant: self[slot].tenant, mode: self[slot].mode),
-            self[next].account.preemptions == 0
-        {
-            self[next].firstSince = now
+        tenants.dequeue(slot, tenant: self[slot].tenant, mode: self[slot].mode)
+    }
+
+    /// Notes since when the first request of each line is first. If one that was set back comes
+    /// before it again, it keeps the time for which it has been waiting.
+    mutating func noteFirsts() {
+        guard waiting > 0 else { return }
+        for tenant in tenants.tenants.indices where tenants[tenant].live > 0 {
+            for slot in [tenants[tenant].standard.first, tenants[tenant].optimized.first] {
+                if let slot, self[slot].firstSince == nil { self[slot].firstSince = now }
+            }
         }
     }
 
@@ -152,8 +156,9 @@ extension Scheduler {
         var best: Int?
         var since = Instant(nanoseconds: .max)
         func consider(_ slot: Int) {
-            let first = self[slot].firstSince
-            guard first + configuration.patience <= now, first < since else { return }
+            guard let first = self[slot].firstSince, first + configuration.patience <= now,
+                first < since
+            else { return }
             best = slot
             since = first
         }
@@ -214,9 +219,10 @@ extension Scheduler {
         while place > 0, self[active[place - 1]].order > order { place -= 1 }
         active.insert(slot, at: place)
         self[slot].phase = .running
+        let first = self[slot].firstSince ?? now
+        self[slot].firstSince = first
         self[slot].isProtected =
-            self[slot].firstSince + configuration.patience <= now
-            && configuration.defect != .ignorePatience
+            first + configuration.patience <= now && configuration.defect != .ignorePatience
         extendFromCache(slot)
         if !self[slot].isCharged {
             self[slot].isCharged = true

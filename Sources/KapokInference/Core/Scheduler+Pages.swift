@@ -135,6 +135,7 @@ extension Scheduler {
     /// standard ones; but only the oldest from those that waited longer than patience lasts.
     func victim(for slot: Int) -> Int? {
         if configuration.defect == .preemptOldest, let oldest = active.first, oldest != slot,
+            self[slot].phase == .running,
             self[oldest].phase == .running, !self[oldest].isInStep
         {
             return oldest

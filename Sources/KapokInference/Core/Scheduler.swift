@@ -114,6 +114,7 @@ public struct Scheduler: StateMachine {
         for index in executors.indices where !executors[index].isBusy {
             runStep(index, &effects)
         }
+        noteFirsts()
         if nextExpiry.nanoseconds != .max, timer != nextExpiry {
             timer = nextExpiry
             effects.append(.setTimer(at: nextExpiry))

@@ -110,17 +110,16 @@ struct TenantTable {
         }
     }
 
-    /// Takes a request out of its line; gives the request that is first now if it was first before.
-    mutating func dequeue(_ slot: Int, tenant: Int, mode: LatencyMode) -> Int? {
-        func remove(_ line: inout [Int]) -> Int? {
-            guard let place = line.firstIndex(of: slot) else {
-                preconditionFailure("a request that waits stands in its line")
-            }
-            line.remove(at: place)
-            return place == 0 ? line.first : nil
+    /// Takes a request out of its line.
+    mutating func dequeue(_ slot: Int, tenant: Int, mode: LatencyMode) {
+        guard let place = tenants[tenant].line(mode).firstIndex(of: slot) else {
+            preconditionFailure("a request that waits stands in its line")
         }
-        return mode == .standard
-            ? remove(&tenants[tenant].standard) : remove(&tenants[tenant].optimized)
+        if mode == .standard {
+            tenants[tenant].standard.remove(at: place)
+        } else {
+            tenants[tenant].optimized.remove(at: place)
+        }
     }
 
     /// The first request in the line of the tenant whose turn it is; nil when none waits.
