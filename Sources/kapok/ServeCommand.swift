@@ -55,6 +55,10 @@ struct ServeCommand: AsyncParsableCommand {
                 for AWS' clients. May be given several times.
                 """)
         var apiKey: [String] = []
+        @Option(help: "A file with such keys, one a line: unlike options, others cannot see it.")
+        var apiKeyFile: String?
+        @Option(help: "Pages of this origin may use the server from a browser; * for all.")
+        var allowOrigin: String?
         @Option(help: "The longest body of a request.", transform: parseSize)
         var maxBody = ByteSize(bytes: 8 << 20)
         @Option(help: "Requests worked on at a time; more get 429.")
@@ -176,7 +180,7 @@ struct ServeCommand: AsyncParsableCommand {
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         var logger = Logger(label: "kapok")
         logger.logLevel = .notice
-        let front = InferenceServer(frontOptions(), logger: logger)
+        let front = InferenceServer(try frontOptions(), logger: logger)
         do { try await serve(front) } catch let failure as CommandFailure { throw failure } catch {
             throw CommandFailure(
                 description: "cannot serve on \(server.host):\(server.port): \(error). Is "
@@ -184,15 +188,28 @@ struct ServeCommand: AsyncParsableCommand {
         }
     }
 
-    private func frontOptions() -> InferenceServerOptions {
+    private func frontOptions() throws -> InferenceServerOptions {
         var options = InferenceServerOptions(host: server.host, port: server.port)
-        options.apiKeys = server.apiKey
+        options.apiKeys = try keys()
+        options.allowedOrigin = server.allowOrigin
         options.aliases = model.alias + ["default"]
         options.limits.bodyBytes = server.maxBody.bytes
         options.limits.requestsInFlight = server.maxRequests
         options.limits.requestSeconds = server.requestTimeout > 0 ? server.requestTimeout : nil
         options.limits.drainSeconds = server.drainTimeout
         return options
+    }
+
+    /// The keys of options and file.
+    private func keys() throws -> [String] {
+        guard let path = server.apiKeyFile else { return server.apiKey }
+        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+            throw CommandFailure(description: "cannot read the keys in \(path)")
+        }
+        let lines = text.split(whereSeparator: \.isNewline)
+            .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+        guard !lines.isEmpty else { throw CommandFailure(description: "\(path) has no keys") }
+        return server.apiKey + lines
     }
 
     /// Listens and loads at the same time; whichever ends first ends both.
@@ -260,7 +277,8 @@ struct ServeCommand: AsyncParsableCommand {
         let name =
             engine.modelName.addingPercentEncoding(withAllowedCharacters: .urlHostAllowed)
             ?? engine.modelName
-        let key = server.apiKey.isEmpty ? "" : " -H 'Authorization: Bearer KEY'"
+        let isOpen = server.apiKey.isEmpty && server.apiKeyFile == nil
+        let key = isOpen ? "" : " -H 'Authorization: Bearer KEY'"
         return """
             Kapok serves \(engine.modelName) (\(milliseconds) ms).
 
@@ -268,7 +286,7 @@ struct ServeCommand: AsyncParsableCommand {
               Bedrock       \(url)/model/\(name)/converse
               metrics       \(url)/metrics
               context       \(engine.contextLimit) tokens
-              keys          \(server.apiKey.isEmpty ? "none: everybody may" : "required")
+              keys          \(isOpen ? "none: everybody may" : "required")
 
             Try it:
               kapok chat --url \(url)

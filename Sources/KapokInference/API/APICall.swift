@@ -101,11 +101,20 @@ enum BodyReader {
         return try await withThrowingTaskGroup(of: [UInt8].self) { group in
             group.addTask {
                 var bytes: [UInt8] = []
-                for try await buffer in body {
-                    guard bytes.count + buffer.readableBytes <= limits.bodyBytes else {
-                        throw tooLarge
+                do {
+                    for try await buffer in body {
+                        guard bytes.count + buffer.readableBytes <= limits.bodyBytes else {
+                            throw tooLarge
+                        }
+                        bytes.append(contentsOf: buffer.readableBytesView)
                     }
-                    bytes.append(contentsOf: buffer.readableBytesView)
+                } catch let error as APIError {
+                    throw error
+                } catch let error as CancellationError {
+                    throw error
+                } catch {
+                    // The client went away, or what it sends is no HTTP.
+                    throw APIError(.invalid, "the body broke off: \(error)")
                 }
                 return bytes
             }

@@ -12,6 +12,8 @@ struct APIRoutes: Sendable {
     let slot: ModelSlot
     let keys: APIKeys
     let limits: APILimits
+    /// Pages of this origin may use the server from a browser; `*` for all.
+    let allowedOrigin: String?
     let metrics: HTTPMetrics
     let logger: Logger
 
@@ -25,6 +27,13 @@ struct APIRoutes: Sendable {
 
     func router() -> Router<InferenceContext> {
         let router = Router(context: InferenceContext.self)
+        if let origin = allowedOrigin {
+            router.add(
+                middleware: CORSMiddleware(
+                    allowOrigin: origin == "*" ? .all : .custom(origin),
+                    allowHeaders: [.accept, .authorization, .contentType, .performanceLatency],
+                    allowMethods: [.get, .post, .options]))
+        }
         router.add(middleware: UnknownPaths(metrics: metrics))
         router.get("/healthz") { _, _ in counted("/healthz", health()) }
         router.get("/health") { _, _ in counted("/health", health()) }

@@ -32,7 +32,8 @@ struct ChatRequest: Sendable {
         let older = try fields.integer("max_tokens", in: newTokens)
         generation.maximumNewTokens =
             try fields.integer("max_completion_tokens", in: newTokens) ?? older
-        generation.constraint = try Self.format(fields, "response_format")
+        generation.constraint =
+            try Self.format(fields, "response_format") ?? generation.constraint
         try readProbabilities(fields, limits: limits)
         try Self.refuseOthers(fields)
     }

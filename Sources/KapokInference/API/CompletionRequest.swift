@@ -47,7 +47,8 @@ struct CompletionRequest: Sendable {
             throw .unsupported(
                 "logprobs", "the prompt's log probabilities are not offered: leave echo or this")
         }
-        generation.constraint = try ChatRequest.format(fields, "response_format")
+        generation.constraint =
+            try ChatRequest.format(fields, "response_format") ?? generation.constraint
         try fields.refuse(
             "suffix", "filling in between is not offered", unless: { $0.stringValue == "" })
         prompts = try Self.prompts(fields, "prompt", limits: limits, model: call.model)

@@ -36,6 +36,8 @@ struct GenerationFields: Sendable {
         try fields.refuse(
             "best_of", "not offered: ask for n choices and take the one you like",
             unless: { $0.integerValue == choices })
+        constraint = try Self.structure(fields)
+        try Self.refuseOthers(fields)
         mode = try Self.mode(fields, header: header)
         speculates = try fields.bool("speculate")
         usesPrefixCache = try fields.bool("cache_prompt") ?? true
@@ -65,6 +67,39 @@ struct GenerationFields: Sendable {
         sampling.seed = try fields.integer("seed", in: .min ... .max).map {
             UInt64(bitPattern: Int64($0))
         }
+    }
+
+    /// vLLM's ways to say what the text must conform to: `structured_outputs` and the older
+    /// `guided_…` members.
+    private static func structure(_ fields: RequestFields) throws(APIError) -> TextConstraint? {
+        let holder = try fields.fields("structured_outputs")
+        let prefix = holder == nil ? "guided_" : ""
+        let members = holder ?? fields
+        if let value = members["\(prefix)json"] {
+            if let text = value.stringValue {
+                guard let schema = try? JSONValue(parsing: text) else {
+                    throw .invalid(members.name("\(prefix)json"), "not the text of a JSON schema")
+                }
+                return .jsonSchema(schema)
+            }
+            return .jsonSchema(value)
+        }
+        if let pattern = try members.string("\(prefix)regex") { return .regularExpression(pattern) }
+        let choices = try members.strings("\(prefix)choice", limit: 1024, bytes: 4096)
+        if !choices.isEmpty { return .choice(choices) }
+        try members.refuse("\(prefix)grammar", "grammars are not offered: use a schema or a regex")
+        return nil
+    }
+
+    /// Members of vLLM that would change the text and are not offered.
+    private static func refuseOthers(_ fields: RequestFields) throws(APIError) {
+        for key in ["min_tokens", "stop_token_ids", "bad_words", "prompt_logprobs"] {
+            try fields.refuse(
+                key, "not offered",
+                unless: { $0.integerValue == 0 || $0.arrayValue?.isEmpty == true })
+        }
+        try fields.refuse(
+            "use_beam_search", "not offered: ask for n choices", unless: { $0 == false })
     }
 
     private static func logitBias(

@@ -18,6 +18,9 @@ public struct InferenceServerOptions: Sendable {
     public var apiKeys: [String] = []
     /// Further names of the model.
     public var aliases: [String] = []
+    /// Pages of this origin (`https://chat.example`) may use the server from a browser; `*` for
+    /// all, nil for none.
+    public var allowedOrigin: String?
     /// The bounds of requests.
     public var limits = APILimits()
     /// Whether SIGINT and SIGTERM end the server.
@@ -45,7 +48,8 @@ public final class InferenceServer: Sendable {
         self.options = options
         self.logger = logger
         routes = APIRoutes(
-            slot: slot, keys: APIKeys(options.apiKeys), limits: options.limits, metrics: metrics,
+            slot: slot, keys: APIKeys(options.apiKeys), limits: options.limits,
+            allowedOrigin: options.allowedOrigin, metrics: metrics,
             logger: logger)
     }
 

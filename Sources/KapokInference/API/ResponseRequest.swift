@@ -29,7 +29,10 @@ struct ResponseRequest: Sendable {
         generation.maximumNewTokens = try fields.integer(
             "max_output_tokens", in: 1...Int(Int32.max))
         let text = try fields.fields("text")
-        if let text { generation.constraint = try ChatRequest.format(text, "format") }
+        if let text {
+            generation.constraint =
+                try ChatRequest.format(text, "format") ?? generation.constraint
+        }
         let included = try fields.array("include", limit: 32) ?? []
         let alternatives = try fields.integer("top_logprobs", in: 0...limits.alternatives)
         if included.contains("message.output_text.logprobs") || alternatives != nil {
