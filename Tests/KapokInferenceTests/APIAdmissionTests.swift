@@ -48,6 +48,7 @@ struct APIAdmissionTests {
         #expect(early.headers[.retryAfter] == "1")
         server.server.serve(StandInService())
         #expect(try await server.send(.get, "/healthz").status == 200)
+        #expect(try await server.send(.head, "/healthz").status == 200)
         #expect(try await server.send(.get, "/health").json["model"] == "stand-in")
         server.server.fail("no such file")
         #expect(try await server.send(.get, "/healthz").json["reason"] == "no such file")

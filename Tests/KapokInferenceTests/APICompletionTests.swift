@@ -156,6 +156,8 @@ struct APICompletionTests {
         #expect(ids == ["stand-in", "alias/of-it"])
         let one = try await server.send(.get, "/v1/models/alias/of-it")
         #expect(one.json["root"] == "stand-in")
+        let coded = try await server.send(.get, "/v1/models/alias%2Fof-it")
+        #expect(coded.json["id"] == "alias/of-it")
         let none = try await server.send(.get, "/v1/models/gpt-5")
         #expect(none.status == 404)
         #expect(none.error("code") == "model_not_found")

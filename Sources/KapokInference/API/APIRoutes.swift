@@ -26,7 +26,8 @@ struct APIRoutes: Sendable {
     typealias Handler = @Sendable (APICall, Parameters) async throws -> Response
 
     func router() -> Router<InferenceContext> {
-        let router = Router(context: InferenceContext.self)
+        let router = Router(
+            context: InferenceContext.self, options: .autoGenerateHeadEndpoints)
         if let origin = allowedOrigin {
             router.add(
                 middleware: CORSMiddleware(
@@ -40,7 +41,8 @@ struct APIRoutes: Sendable {
         router.get("/metrics") { _, _ in counted("/metrics", metricsAnswer()) }
         get(router, "/v1/models") { call, _ in ModelRoutes.list(call) }
         get(router, "/v1/models/**") { call, parameters in
-            try ModelRoutes.one(call, name: parameters.getCatchAll().joined(separator: "/"))
+            let name = parameters.getCatchAll().joined(separator: "/")
+            return try ModelRoutes.one(call, name: name.removingPercentEncoding ?? name)
         }
         post(router, "/v1/chat/completions") { call, _ in try await ChatRoute.answer(call) }
         post(router, "/v1/completions") { call, _ in try await CompletionRoute.answer(call) }
