@@ -110,7 +110,9 @@ struct APIBedrockTests {
 
     @Test("a tool that must be called comes as a toolUse block, also in a stream")
     func tools() async throws {
-        let service = StandInService(.says([#"{"ci"#, #"ty":"Bern"}"#], .stop))
+        let service = StandInService(
+            .says(
+                ["<tool_call>", #"{"name": "get", "arguments": {"ci"#, #"ty":"Bern"}}"#], .stop))
         let body = """
             {"messages":[{"role":"user","content":[{"text":"Weather?"}]},
               {"role":"assistant","content":[{"toolUse":{"toolUseId":"t1","name":"get",
@@ -127,7 +129,7 @@ struct APIBedrockTests {
         let use = reply.json["output"]?["message"]?["content"]?[0]?["toolUse"]
         #expect(use?["input"] == ["city": "Bern"])
         #expect(use?["name"] == "get")
-        guard case .some(.jsonSchema) = service.requests.first?.constraint else {
+        guard case .some(.toolCalls) = service.requests.first?.constraint else {
             Issue.record("the arguments are not held to the schema")
             return
         }

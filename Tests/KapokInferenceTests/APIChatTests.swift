@@ -78,7 +78,10 @@ struct APIChatTests {
 
     @Test("a tool that must be called is, with the arguments in pieces")
     func namedTool() async throws {
-        let service = StandInService(.says([#"{"a":"#, "1}"], .stop))
+        let service = StandInService(
+            .says(
+                ["<tool_call>\n{\"name\": \"f\", ", #""arguments": {"a":"#, "1}}\n</tool_call>"],
+                .stop))
         let body = """
             {"messages":[{"role":"user","content":"x"}],"stream":true,"tools":[{"type":"function",
              "function":{"name":"f","parameters":{"type":"object"}}}],

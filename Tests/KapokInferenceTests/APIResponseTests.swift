@@ -64,7 +64,8 @@ struct APIResponseTests {
 
     @Test("a call comes as an item, and goes back as input with its result")
     func calls() async throws {
-        let service = StandInService(.says([#"{"city":"#, #""Bern"}"#], .stop))
+        let service = StandInService(
+            .says([#"<tool_call>{"name":"get","arguments":{"city":"#, #""Bern"}}"#], .stop))
         let body = """
             {"input":[{"role":"user","content":[{"type":"input_text","text":"Weather?"}]},
               {"type":"function_call","call_id":"c1","name":"get","arguments":"{}"},

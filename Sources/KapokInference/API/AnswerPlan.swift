@@ -14,35 +14,20 @@ struct AnswerPlan: Sendable {
         allowsParallelCalls: Bool, constraint: TextConstraint?, templateExtras: JSONObject = [:],
         model: ServedModel
     ) throws(APIError) {
+        let shown = choice == .none ? [] : tools
+        let format = model.chat.format
         let text = try model.chat.text(
-            turns, tools: choice == .none ? [] : tools, extra: templateExtras,
-            addsGenerationPrompt: true, literal: model.prompts.literal)
+            turns, tools: shown, extra: templateExtras, addsGenerationPrompt: true,
+            literal: model.prompts.literal)
         prompt = model.prompts.tokens(ofRendered: text)
+        reader = shown.isEmpty ? .text : .calls(of: shown, in: format.dialect)
         switch choice {
-        case .auto, .none:
-            self.constraint = constraint
-            reader = .text
+        case .auto, .none: self.constraint = constraint
         case .named(let name):
-            let tool = tools.first { $0.name == name }
-            self.constraint = .jsonSchema(tool?.parameters ?? ["type": "object"])
-            reader = .arguments(of: name)
+            self.constraint = format.constraint(
+                tools.filter { $0.name == name }, allowsSeveral: false)
         case .required:
-            self.constraint = .jsonSchema(Self.callSchema(tools))
-            reader = .callObject
+            self.constraint = format.constraint(tools, allowsSeveral: allowsParallelCalls)
         }
-    }
-
-    /// The schema of a call of one of `tools`: the name first, so that it can be told early.
-    static func callSchema(_ tools: [OfferedTool]) -> JSONValue {
-        let calls: [JSONValue] = tools.map { tool in
-            [
-                "type": "object",
-                "properties": [
-                    "name": ["const": .string(tool.name)], "arguments": tool.parameters,
-                ],
-                "required": ["name", "arguments"], "additionalProperties": false,
-            ]
-        }
-        return calls.count == 1 ? calls[0] : ["anyOf": .array(calls)]
     }
 }

@@ -14,8 +14,8 @@ struct ChatPrompt: Sendable {
     private let template: Result<ChatTemplate, TemplateError>
     private let beginningOfText: String?
     private let endOfText: String?
-    /// Whether the template shows tools by itself.
-    let showsTools: Bool
+    /// How the model writes calls.
+    let format: ToolCallFormat
 
     init(service: any GenerationService) {
         let source = service.chatTemplate ?? Self.usualTemplate
@@ -23,7 +23,7 @@ struct ChatPrompt: Sendable {
         template = Result { () throws(TemplateError) in try ChatTemplate(source) }
         beginningOfText = tokenizer.beginningOfText.map { tokenizer.piece(of: $0) }
         endOfText = tokenizer.endOfText.map { tokenizer.piece(of: $0) }
-        showsTools = source.contains("tools")
+        format = ToolCallFormat(template: source)
     }
 
     /// The rendered text. Texts of messages are taken literally where `literal` says how.
@@ -40,10 +40,11 @@ struct ChatPrompt: Sendable {
                 "the model's chat template cannot be used: \(error). Completions work, "
                     + "with a prompt that has the model's own form")
         }
+        let turns = format.isTemplates ? turns : format.spelledOut(turns, tools: tools)
         do throws(TemplateError) {
             return try template.renderChat(
                 messages: turns.map { Self.message($0, literal) },
-                tools: tools.isEmpty ? nil : tools.map(\.document),
+                tools: tools.isEmpty || !format.isTemplates ? nil : tools.map(\.document),
                 addGenerationPrompt: addsGenerationPrompt, beginningOfText: beginningOfText,
                 endOfText: endOfText, extra: extra, time: Self.now())
         } catch {

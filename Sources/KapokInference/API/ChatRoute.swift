@@ -219,7 +219,3 @@ struct ChatWriter: Sendable {
         return .object(value)
     }
 }
-
-extension AnswerPiece {
-    var beginsCall: Bool { if case .callBegins = self { true } else { false } }
-}
