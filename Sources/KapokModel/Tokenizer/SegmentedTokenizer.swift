@@ -33,24 +33,31 @@ extension SegmentedTokenizer {
 /// only the text from the last place on at which it can be cut.
 ///
 /// Memory is bounded by the longest stretch without a space between two lower-case letters; some
-/// vocabularies cannot be cut anywhere, and hold everything until `finish`.
+/// vocabularies cannot be cut anywhere, and hold everything until `finish`. Where a byte-level
+/// vocabulary lacks bytes, their neighbours merge or not by whether there is broken UTF-8 in the
+/// same piece rather than anywhere in the text.
 public struct TextEncoder {
-    /// Text is cut when this many bytes are held.
-    static let pieceSize = 1 << 18
-
     private let tokenizer: any Tokenizer
     private let special: Bool
     private var held: [UInt8] = []
     private var hasBegun = false
+    /// Text is cut when this many bytes are held.
+    private let pieceSize: Int
     /// How many bytes must be held before the next try to cut: a long stretch that cannot be cut
     /// is not searched through again for each piece.
-    private var target = Self.pieceSize
+    private var target: Int
 
     /// An encoder at the beginning of a text.
     /// - Parameter special: whether the texts of special tokens become these tokens.
     public init(_ tokenizer: any Tokenizer, special: Bool) {
+        self.init(tokenizer, special: special, pieceSize: 1 << 18)
+    }
+
+    init(_ tokenizer: any Tokenizer, special: Bool, pieceSize: Int) {
         self.tokenizer = tokenizer
         self.special = special
+        self.pieceSize = pieceSize
+        target = pieceSize
     }
 
     /// Takes more of the text; gives the tokens that are certain by now.
@@ -66,7 +73,7 @@ public struct TextEncoder {
         }
         let tokens = encode(segmented, held[..<cut])
         held.removeFirst(cut)
-        target = max(Self.pieceSize, held.count * 2)
+        target = max(pieceSize, held.count * 2)
         return tokens
     }
 
@@ -75,7 +82,7 @@ public struct TextEncoder {
         defer {
             held = []
             hasBegun = false
-            target = Self.pieceSize
+            target = pieceSize
         }
         guard let segmented = tokenizer as? any SegmentedTokenizer else {
             return tokenizer.encode(held, special: special)
