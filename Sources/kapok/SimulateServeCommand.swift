@@ -38,8 +38,8 @@ extension SchedulerSweepResult: SeedResult {
     var named: [(name: String, count: Int)] {
         [
             ("requests", counts.requests), ("completed", counts.completed),
-            ("refused", counts.refused), ("cut short", counts.others), ("passes", counts.passes),
-            ("tokens", counts.tokens), ("shared tokens", counts.sharedTokens),
+            ("refused", counts.refused), ("unfinished", counts.others), ("passes", counts.passes),
+            ("tokens", counts.tokens), ("shared", counts.sharedTokens),
             ("preemptions", counts.preemptions), ("pulls", counts.pulls),
             ("faults", counts.faults),
         ]
