@@ -19,6 +19,7 @@ public enum LatencyMode: String, Sendable, CaseIterable {
 
 /// What the scheduler knows of a request.
 public struct ScheduledRequest: Sendable {
+    /// Its name, used for no other request of this process.
     public var id: RequestID
     /// The prompt's tokens; at least one.
     public var prompt: [TokenID]

@@ -58,8 +58,9 @@ public struct RequestAccount: Hashable, Sendable {
     public var pulledTokens = 0
     /// Tokens generated.
     public var generatedTokens = 0
-    /// Speculative tokens run and accepted.
+    /// Speculative tokens run.
     public var draftedTokens = 0
+    /// Speculative tokens that were right.
     public var acceptedTokens = 0
     /// How often it had to give up its pages and start again from its tokens.
     public var preemptions = 0
@@ -71,9 +72,11 @@ public struct RequestAccount: Hashable, Sendable {
 
 /// One pass through the model.
 public struct Step: Sendable {
+    /// Who runs it.
     public var executor: ExecutorRole
     /// Rises by one with each step of an executor.
     public var number: UInt64
+    /// The requests that take part, and with what.
     public var entries: [StepEntry]
 
     /// A step of entries, each of another request.
@@ -86,6 +89,7 @@ public struct Step: Sendable {
 
 /// One request's part of a step. The tokens themselves are the driver's: prompt, then generated.
 public struct StepEntry: Sendable {
+    /// Whose part it is.
     public var request: RequestID
     /// Position of the first token that goes through.
     public var start: Int
@@ -115,6 +119,7 @@ public struct StepEntry: Sendable {
 
 /// What came of a step.
 public struct StepOutcome: Sendable {
+    /// The step's number.
     public var number: UInt64
     /// One for each entry, in its order. Empty when the step failed as a whole: every request of it
     /// ends with `FinishReason.failed`.
@@ -129,6 +134,7 @@ public struct StepOutcome: Sendable {
 
 /// What came of one entry.
 public struct EntryOutcome: Sendable {
+    /// Whose part it is.
     public var request: RequestID
     /// The tokens generated: none when the entry did not sample, one, or more when drafts were
     /// accepted. All but the last have gone through the model.
