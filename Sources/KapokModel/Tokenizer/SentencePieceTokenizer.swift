@@ -38,7 +38,9 @@ final class SentencePieceTokenizer: Tokenizer, SegmentedTokenizer {
         pieces.split(
             text, special: special, continues: continues,
             plain: { plain in
+                let start = output.count
                 pieces.words(plain) { append($0, cache, to: &output) }
+                pieces.joinUnknown(in: &output, from: start)
             },
             token: { output.append($0) })
         caches.withLock { if $0.count < 4 { $0.append(cache) } }

@@ -8,6 +8,8 @@ struct SentencePieces: Sendable {
     let unknown: TokenID?
     /// Whether no piece goes on after a word's end: then words can be cut one by one.
     let splitsAtSpaces: Bool
+    /// Whether a space is a piece, so that no unknown token lies on both sides of a cut before one.
+    private let hasSpace: Bool
     private let allSpecial: SpecialTokens
     private let userDefined: SpecialTokens
 
@@ -30,6 +32,10 @@ struct SentencePieces: Sendable {
             guard let token, vocabulary.kinds[Int(token)] == .byte else { return -1 }
             return token
         }
+        hasSpace =
+            vocabulary.token(of: "\u{2581}").map {
+                Self.isPlain(vocabulary.kinds[Int($0)])
+            } ?? false
         splitsAtSpaces = zip(vocabulary.pieces, vocabulary.kinds).allSatisfy { piece, kind in
             !Self.isPlain(kind) || !Self.hasInnerSpace(piece)
         }
@@ -100,8 +106,22 @@ struct SentencePieces: Sendable {
         }
     }
 
+    /// Makes one unknown token of several in a row, as sentencepiece does.
+    func joinUnknown(in output: inout [TokenID], from start: Int) {
+        guard let unknown, output[start...].contains(unknown) else { return }
+        var end = start
+        for index in start..<output.count {
+            let token = output[index]
+            if token == unknown && end > start && output[end - 1] == unknown { continue }
+            output[end] = token
+            end += 1
+        }
+        output.removeLast(output.count - end)
+    }
+
     func allowsCuts(special: Bool) -> Bool {
-        splitsAtSpaces && normaliser.allowsCuts && (special ? allSpecial : userDefined).allowsCuts
+        splitsAtSpaces && hasSpace && normaliser.allowsCuts
+            && (special ? allSpecial : userDefined).allowsCuts
     }
 
     /// What `token` stands for in a text.

@@ -35,10 +35,9 @@ final class UnigramTokenizer: Tokenizer, SegmentedTokenizer {
         pieces.split(
             text, special: special, continues: continues,
             plain: { plain in
-                var afterUnknown = false
-                pieces.words(plain) {
-                    lattice.append($0, afterUnknown: &afterUnknown, to: &output)
-                }
+                let start = output.count
+                pieces.words(plain) { lattice.append($0, to: &output) }
+                pieces.joinUnknown(in: &output, from: start)
             },
             token: { output.append($0) })
     }
@@ -90,10 +89,7 @@ struct UnigramLattice: Sendable {
     }
 
     /// Adds the tokens of `text`, which is normalised.
-    /// - Parameter afterUnknown: whether the last token is the unknown one, which is not repeated.
-    func append(
-        _ text: UnsafeBufferPointer<UInt8>, afterUnknown: inout Bool, to output: inout [TokenID]
-    ) {
+    func append(_ text: UnsafeBufferPointer<UInt8>, to output: inout [TokenID]) {
         let steps = bestSteps(text)
         var path: [(token: Int32, range: Range<Int>)] = []
         var end = text.count
@@ -104,14 +100,10 @@ struct UnigramLattice: Sendable {
         for (token, range) in path.reversed() {
             if token >= 0 {
                 output.append(token)
-                afterUnknown = false
-                continue
+            } else {
+                let unknown = UnsafeBufferPointer(rebasing: text[range])
+                pieces.appendUnknown(unknown, to: &output)
             }
-            let count = output.count
-            pieces.appendUnknown(UnsafeBufferPointer(rebasing: text[range]), to: &output)
-            let isUnknown = output.count > count && output.last == pieces.unknown
-            if isUnknown && afterUnknown { output.removeLast() }
-            afterUnknown = isUnknown
         }
     }
 
