@@ -32,6 +32,9 @@ public enum ModelFingerprint {
             configuration.hasAttentionBias ? 1 : 0,
             configuration.normalisesQueriesAndKeys ? 1 : 0,
         ] { writer.uint64(UInt64(number)) }
+        for layer in configuration.layersWithoutRotation.sorted() {
+            writer.uint64(UInt64(layer))
+        }
         writer.uint32(configuration.normEpsilon.bitPattern)
         writer.uint32(configuration.rope.magnitude.bitPattern)
         for frequency in configuration.rope.frequencies { writer.uint32(frequency.bitPattern) }
