@@ -118,8 +118,8 @@ AVX2 INLINE void block_tile(
             }
             UNROLL for (int half = 0; half < 2; half++) {
                 const __m256 scale = block_scale(type, run, in_run, half, part);
-                const __m256 minimum =
-                    has_minimum(type) ? block_minimum(type, run, in_run, half) : _mm256_setzero_ps();
+                __m256 minimum = _mm256_setzero_ps();
+                if (has_minimum(type)) minimum = block_minimum(type, run, in_run, half);
                 UNROLL for (int t = 0; t < tokens; t++) {
                     const activation_block *extra =
                         (const activation_block *)(extras + (size_t)t * stride) + b;

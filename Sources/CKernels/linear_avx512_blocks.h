@@ -2,8 +2,8 @@
 // added in FP32. Included by linear_avx512.c.
 
 // Many tokens: two groups by six, 12 integer sums, 12 FP32 sums, and 8 registers for what comes and
-// goes. Few tokens wait for memory, which one group after the other keeps busiest: one by eight, twice at
-// most.
+// goes. Few tokens wait for memory, which one group after the other keeps busiest: one by eight,
+// twice at most.
 #define PANEL_TOKENS 6
 #define BLOCK_TOKENS 8
 
@@ -170,20 +170,23 @@ AVX512 INLINE void block_tile_of(
 
 AVX512 INLINE void block_tile(
     const tile *at, const kapok_weight_type type, const int groups, int tokens) {
-    switch (tokens) {
-    case 1: block_tile_of(at, type, groups, 1); return;
-    case 2: block_tile_of(at, type, groups, 2); return;
-    case 3: block_tile_of(at, type, groups, 3); return;
-    case 4: block_tile_of(at, type, groups, 4); return;
-    case 5: block_tile_of(at, type, groups, 5); return;
-    case 6: block_tile_of(at, type, groups, 6); return;
-    default: break;
+    if (groups == 2) {
+        // More tokens than one group takes, in equal shares: none is smaller than 4.
+        switch (tokens) {
+        case 4: block_tile_of(at, type, 2, 4); return;
+        case 5: block_tile_of(at, type, 2, 5); return;
+        default: block_tile_of(at, type, 2, 6); return;
+        }
     }
-    // Only for one group, which the compiler knows.
-    if (groups > 1) return;
     switch (tokens) {
-    case 7: block_tile_of(at, type, groups, 7); return;
-    default: block_tile_of(at, type, groups, 8); return;
+    case 1: block_tile_of(at, type, 1, 1); return;
+    case 2: block_tile_of(at, type, 1, 2); return;
+    case 3: block_tile_of(at, type, 1, 3); return;
+    case 4: block_tile_of(at, type, 1, 4); return;
+    case 5: block_tile_of(at, type, 1, 5); return;
+    case 6: block_tile_of(at, type, 1, 6); return;
+    case 7: block_tile_of(at, type, 1, 7); return;
+    default: block_tile_of(at, type, 1, 8); return;
     }
 }
 

@@ -1,5 +1,5 @@
-// The AVX-512 tile of F32, F16 and BF16: each sum is two chains of fused multiply-adds, over the even
-// and over the odd columns, added in the end. Included by linear_avx512.c.
+// The AVX-512 tile of F32, F16 and BF16: each sum is two chains of fused multiply-adds, over the
+// even and over the odd columns, added in the end. Included by linear_avx512.c.
 
 // Chains for one group: 24 are as many as registers allow. Two groups take PANEL_TOKENS tokens.
 #define FLOAT_TOKENS 12
@@ -76,23 +76,26 @@ AVX512 INLINE void float_tile_of(
 
 AVX512 INLINE void float_tile(
     const tile *at, const kapok_weight_type type, const int groups, int tokens) {
-    switch (tokens) {
-    case 1: float_tile_of(at, type, groups, 1); return;
-    case 2: float_tile_of(at, type, groups, 2); return;
-    case 3: float_tile_of(at, type, groups, 3); return;
-    case 4: float_tile_of(at, type, groups, 4); return;
-    case 5: float_tile_of(at, type, groups, 5); return;
-    case 6: float_tile_of(at, type, groups, 6); return;
-    default: break;
+    if (groups == 2) {
+        // More tokens than one group takes, in equal shares: none is smaller than 4.
+        switch (tokens) {
+        case 4: float_tile_of(at, type, 2, 4); return;
+        case 5: float_tile_of(at, type, 2, 5); return;
+        default: float_tile_of(at, type, 2, 6); return;
+        }
     }
-    // Only for one group, which the compiler knows.
-    if (groups > 1) return;
     switch (tokens) {
-    case 7: float_tile_of(at, type, groups, 7); return;
-    case 8: float_tile_of(at, type, groups, 8); return;
-    case 9: float_tile_of(at, type, groups, 9); return;
-    case 10: float_tile_of(at, type, groups, 10); return;
-    case 11: float_tile_of(at, type, groups, 11); return;
-    default: float_tile_of(at, type, groups, 12); return;
+    case 1: float_tile_of(at, type, 1, 1); return;
+    case 2: float_tile_of(at, type, 1, 2); return;
+    case 3: float_tile_of(at, type, 1, 3); return;
+    case 4: float_tile_of(at, type, 1, 4); return;
+    case 5: float_tile_of(at, type, 1, 5); return;
+    case 6: float_tile_of(at, type, 1, 6); return;
+    case 7: float_tile_of(at, type, 1, 7); return;
+    case 8: float_tile_of(at, type, 1, 8); return;
+    case 9: float_tile_of(at, type, 1, 9); return;
+    case 10: float_tile_of(at, type, 1, 10); return;
+    case 11: float_tile_of(at, type, 1, 11); return;
+    default: float_tile_of(at, type, 1, 12); return;
     }
 }

@@ -1,4 +1,5 @@
-// Matrices of weights times tokens' activations: y[token][row] = sum over k of w[row][k] * x[token][k].
+// Matrices of weights times tokens' activations:
+// y[token][row] = sum over k of w[row][k] * x[token][k].
 // Weights are repacked once, 16 rows interleaved. The result of each (row, token) depends on that
 // row and that token alone: the same operations in the same order, whatever the number of tokens
 // and the range of rows. Included by CKernels.h.
@@ -70,6 +71,12 @@ void kapok_linear_pack_activations(
 void kapok_linear(
     kapok_weight_type type, size_t columns, const void *packed_weights, size_t row_begin,
     size_t row_end, const void *packed_activations, size_t tokens, float *y, size_t y_stride);
+
+/// Asks memory for the first of a thread's rows of weights that it will need next, before it waits
+/// for others: the answer comes while it waits. A hint: nothing depends on it.
+void kapok_linear_fetch(
+    kapok_weight_type type, size_t columns, const void *packed_weights, size_t row_begin,
+    size_t row_end);
 
 /// As `kapok_linear_pack_activations`, by one implementation; only where supported.
 void kapok_linear_pack_activations_with(
