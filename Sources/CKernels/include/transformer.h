@@ -123,11 +123,17 @@ void kapok_attention_merge(
 void kapok_attention_finish(
     float *output, kapok_attention_state state, size_t row, size_t head_width);
 
-/// Threads that do one job together, each its part, with barriers in between.
+/// Threads that go through the phases of a job together. A phase is over when all its pieces are
+/// done, not when all threads have come: whoever is free takes the next piece, so a thread that the
+/// system does not let run holds the others up only while it has a piece.
 typedef struct kapok_team kapok_team;
 
-/// What a thread of a team does.
+/// What a thread of a team does. The caller of `kapok_team_run` is `index` 0; others take part as
+/// soon as they run, perhaps never.
 typedef void (*kapok_team_body)(void *context, uint32_t index);
+
+/// The most phases of a job.
+#define KAPOK_TEAM_PHASES 8192
 
 /// A team of `threads`, none of which runs yet; NULL when memory is short.
 kapok_team *kapok_team_create(uint32_t threads);
@@ -135,17 +141,17 @@ kapok_team *kapok_team_create(uint32_t threads);
 /// Frees a team that no thread uses any more.
 void kapok_team_destroy(kapok_team *team);
 
-/// Thread `index` (1 and up) waits for jobs and does its part of them until the team is dismissed.
+/// Thread `index` (1 and up) waits for jobs and takes part in them until the team is dismissed.
 void kapok_team_serve(kapok_team *team, uint32_t index);
 
-/// Does a job with all threads; the caller is thread 0. Returns when all are done. One at a time.
-void kapok_team_run(kapok_team *team, kapok_team_body body, void *context);
+/// Does a job of up to `phases` phases. Returns when no thread is in it any more. One at a time.
+void kapok_team_run(kapok_team *team, uint32_t phases, kapok_team_body body, void *context);
 
-/// Within a job: waits for all threads, and sets the counter of `kapok_team_next` to 0.
-void kapok_team_barrier(kapok_team *team);
+/// Within a job: takes a piece of a phase; 0, 1, 2 and so on, each given to one thread.
+uint32_t kapok_team_claim(kapok_team *team, uint32_t phase);
 
-/// Within a job: 0, 1, 2 and so on since the last barrier, each to one thread.
-uint32_t kapok_team_next(kapok_team *team);
+/// Within a job: says that `count` pieces are done, and waits until all `pieces` are.
+void kapok_team_finish(kapok_team *team, uint32_t phase, uint32_t count, uint32_t pieces);
 
 /// Lets the threads that serve return.
 void kapok_team_dismiss(kapok_team *team);

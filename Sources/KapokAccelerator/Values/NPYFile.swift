@@ -137,20 +137,27 @@ public struct NPYFile: Hashable, Sendable {
 
     /// The file: version 1, the header filled up with spaces to a multiple of 64 bytes. (With at
     /// most 64 dimensions it fits in version 1's 65,535 bytes.)
-    public func serialized() -> [UInt8] {
+    public func serialized() -> [UInt8] { Self.header(element, shape: shape) + data }
+
+    /// What a file of this type and shape begins with; the elements follow. For arrays that are
+    /// written piece by piece.
+    public static func header(_ type: ElementType, shape: [Int]) -> [UInt8] {
+        header(.number(type), shape: shape)
+    }
+
+    private static func header(_ element: Element, shape: [Int]) -> [UInt8] {
         let dimensions = shape.map(String.init).joined(separator: ", ")
         let tuple = shape.count == 1 ? "(\(dimensions),)" : "(\(dimensions))"
         var header =
             "{'descr': '\(element.descriptor)', 'fortran_order': False, 'shape': \(tuple), }"
         let unpadded = Self.magic.count + 4 + header.utf8.count + 1
         header += String(repeating: " ", count: (unpadded + 63) / 64 * 64 - unpadded) + "\n"
-        var writer = ByteWriter(minimumCapacity: unpadded + 64 + data.count)
+        var writer = ByteWriter(minimumCapacity: unpadded + 64)
         writer.raw(Self.magic)
         writer.uint8(1)
         writer.uint8(0)
         writer.uint16(UInt16(header.utf8.count))
         writer.raw(header.utf8)
-        writer.raw(data)
         return writer.bytes
     }
 }

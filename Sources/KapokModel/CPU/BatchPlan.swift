@@ -2,12 +2,11 @@ import CKernels
 
 /// A batch as plain values: tokens, positions, page tables, and how attention is shared.
 struct BatchPlan {
-    private var tokens: [TokenID] = []
-    private var positions: [Int] = []
+    private var rows: [RowPlan] = []
     private var pages: [PageID] = []
     private var spans: [SpanPlan] = []
 
-    var tokenCount: Int { tokens.count }
+    var tokenCount: Int { rows.count }
     private(set) var wantedCount = 0
     /// Whether attention is split over segments of keys.
     private(set) var splitsKeys = false
@@ -23,8 +22,7 @@ struct BatchPlan {
     mutating func take(
         _ batch: StepBatch, shape: PassShape, threads: Int
     ) throws(CPUModelError) {
-        tokens.removeAll(keepingCapacity: true)
-        positions.removeAll(keepingCapacity: true)
+        rows.removeAll(keepingCapacity: true)
         pages.removeAll(keepingCapacity: true)
         spans.removeAll(keepingCapacity: true)
         wantedCount = 0
@@ -36,11 +34,16 @@ struct BatchPlan {
             let segments = last / Int(KAPOK_ATTENTION_SEGMENT) + 1
             spans.append(
                 SpanPlan(
-                    row: tokens.count, count: count, start: span.start, firstPage: pages.count,
+                    row: rows.count, count: count, start: span.start, firstPage: pages.count,
                     wanted: span.logits, wantedRow: wantedCount, segments: segments,
                     partials: partialFloats))
-            tokens += span.tokens
-            positions += span.start...last
+            for (offset, token) in span.tokens.enumerated() {
+                let place = offset - (count - span.logits)
+                rows.append(
+                    RowPlan(
+                        token: token, position: span.start + offset, firstPage: pages.count,
+                        wantedRow: place >= 0 ? wantedCount + place : -1))
+            }
             pages += span.pages.prefix(last / KVPage.tokens + 1)
             wantedCount += span.logits
             isSplittable = isSplittable && count <= shape.tileTokens
@@ -48,27 +51,22 @@ struct BatchPlan {
                 segments * shape.keyValueHeads * shape.partialFloats(rows: count * shape.group)
         }
         splitsKeys =
-            isSplittable && tokens.count <= Self.splitTokens && partialFloats <= Self.partialLimit
+            isSplittable && rows.count <= Self.splitTokens && partialFloats <= Self.partialLimit
         if !splitsKeys { partialFloats = 0 }
     }
 
-    /// Calls `body` with the tokens, their positions, the page tables and the spans.
+    /// Calls `body` with the tokens, the page tables and the spans.
     func withPointers(
         _ body: (
-            UnsafePointer<TokenID>, UnsafePointer<Int>, UnsafePointer<PageID>,
-            UnsafeBufferPointer<SpanPlan>
+            UnsafeBufferPointer<RowPlan>, UnsafePointer<PageID>, UnsafeBufferPointer<SpanPlan>
         ) -> Void
     ) {
-        tokens.withUnsafeBufferPointer { tokens in
-            positions.withUnsafeBufferPointer { positions in
-                pages.withUnsafeBufferPointer { pages in
-                    spans.withUnsafeBufferPointer { spans in
-                        // A batch has tokens: that was checked.
-                        guard let tokens = tokens.baseAddress,
-                            let positions = positions.baseAddress, let pages = pages.baseAddress
-                        else { return }
-                        body(tokens, positions, pages, spans)
-                    }
+        rows.withUnsafeBufferPointer { rows in
+            pages.withUnsafeBufferPointer { pages in
+                spans.withUnsafeBufferPointer { spans in
+                    // A batch has pages: that was checked.
+                    guard let pages = pages.baseAddress else { return }
+                    body(rows, pages, spans)
                 }
             }
         }

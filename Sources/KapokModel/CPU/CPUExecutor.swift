@@ -79,17 +79,18 @@ public final class CPUExecutor {
         }
         let partialResults = try partials.reserve(plan.partialFloats)
         let weights = model.weights
-        plan.withPointers { tokens, positions, pages, spans in
+        plan.withPointers { rows, pages, spans in
             let pass = ForwardPass(
                 shape: shape, layers: UnsafePointer(weights.layers), output: weights.output,
                 outputNorm: weights.outputNorm, frequencies: weights.frequencies,
                 embeddingType: weights.embedding.type, embedding: weights.embedding.bytes,
                 cache: cache.base, pageBytes: cache.pageBytes, team: pool.team,
                 threads: pool.threads, buffers: workspace.buffers, scratch: workspace.scratch,
-                tokens: tokens, positions: positions, pages: pages, spans: spans,
-                tokenCount: plan.tokenCount, wantedCount: plan.wantedCount,
+                rows: rows, pages: pages, spans: spans, wantedCount: plan.wantedCount,
                 splitsKeys: plan.splitsKeys, partials: partialResults, logits: logits)
-            pool.run { thread in pass.run(thread: thread) }
+            pool.runTogether(phases: ForwardPass.phases(layers: shape.layers)) { thread in
+                pass.run(thread: thread)
+            }
         }
         return UnsafePointer(workspace.buffers.x)
     }

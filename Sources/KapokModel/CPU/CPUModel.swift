@@ -21,6 +21,9 @@ public final class CPUModel: Sendable {
         guard shape.layers > 0, shape.width > 0, shape.feedForwardWidth > 0,
             shape.vocabularySize > 0, shape.contextLength > 0
         else { throw .unsupported("a dimension is 0") }
+        guard ForwardPass.phases(layers: shape.layers) <= KAPOK_TEAM_PHASES else {
+            throw .unsupported("\(shape.layers) blocks are too many")
+        }
         guard (32...256).contains(shape.headWidth), shape.headWidth % 8 == 0 else {
             throw .unsupported(
                 "heads of \(shape.headWidth) elements; they must have 32 to 256, a multiple of 8")

@@ -13,29 +13,33 @@ extension ForwardPass {
 
     // MARK: Keys and values
 
-    /// Writes the keys and values of all tokens into their pages.
-    func storeKeysValues(_ layer: UnsafePointer<PackedLayer>, _ index: Int, _ thread: Int) {
-        for span in spans {
-            shareRows(span.count, thread) { offset in
-                for head in 0..<shape.keyValueHeads {
-                    storeKeyValue(layer, index, span, offset, head, thread)
-                }
+    /// A phase: writes the keys and values of all tokens into their pages. In the last block it
+    /// also copies the rows with a result together.
+    func storeKeysValues(
+        _ layer: UnsafePointer<PackedLayer>, _ index: Int, isTrimmed: Bool, _ turn: inout Turn
+    ) {
+        let thread = turn.thread
+        shareRows(rows.count, &turn) { row in
+            for head in 0..<shape.keyValueHeads { storeKeyValue(layer, index, row, head, thread) }
+            let wanted = rows[row].wantedRow
+            if isTrimmed && wanted >= 0 {
+                (buffers.wanted + wanted * shape.width).update(
+                    from: buffers.x + row * shape.width, count: shape.width)
             }
         }
     }
 
     private func storeKeyValue(
-        _ layer: UnsafePointer<PackedLayer>, _ index: Int, _ span: SpanPlan, _ offset: Int,
-        _ head: Int, _ thread: Int
+        _ layer: UnsafePointer<PackedLayer>, _ index: Int, _ row: Int, _ head: Int, _ thread: Int
     ) {
         let width = shape.headWidth
-        let row = span.row + offset
         let projected = buffers.projected + row * shape.projectedWidth
         let key = scratch[thread].head
         key.update(from: projected + (shape.heads + head) * width, count: width)
         turn(key, norm: layer.pointee.keyNorm, layer, row)
-        let position = span.start + offset
-        let page = cache + Int(pages[span.firstPage + position / KVPage.tokens]) * pageBytes
+        let position = rows[row].position
+        let page =
+            cache + Int(pages[rows[row].firstPage + position / KVPage.tokens]) * pageBytes
         kapok_store_key_value(
             page + (index * shape.keyValueHeads + head) * shape.headBytes,
             position % KVPage.tokens, key,
@@ -76,33 +80,41 @@ extension ForwardPass {
 
     // MARK: Whole rows
 
-    /// Attention of all tokens, or of those with a result: each tile of tokens over all its keys.
+    /// A phase: attention of all tokens, or of those with a result, each tile of tokens over all
+    /// its keys.
     func attendTiles(
-        _ layer: UnsafePointer<PackedLayer>, _ index: Int, isTrimmed: Bool, _ thread: Int
+        _ layer: UnsafePointer<PackedLayer>, _ index: Int, isTrimmed: Bool, _ turn: inout Turn
     ) {
-        var item = Int(kapok_team_next(team))
+        var count = 0
+        for span in spans { count += tiles(span, isTrimmed) * shape.keyValueHeads }
+        // Each thread takes pieces of ever higher numbers.
+        var number = 0
         var begin = 0
-        for span in spans {
-            let count = isTrimmed ? span.wanted : span.count
-            let tiles = (count + shape.tileTokens - 1) / shape.tileTokens
-            let end = begin + tiles * shape.keyValueHeads
-            while item < end {
-                // Late tiles have the most keys: they come first, so that all threads end together.
-                let (tile, head) = (item - begin).quotientAndRemainder(
-                    dividingBy: shape.keyValueHeads)
-                attendTile(
-                    layer, index, span, head: head, tile: tiles - 1 - tile,
-                    skipping: span.count - count, isTrimmed: isTrimmed, thread)
-                item = Int(kapok_team_next(team))
+        let thread = turn.thread
+        eachPiece(of: count, turn) { piece in
+            while piece >= begin + tiles(spans[number], isTrimmed) * shape.keyValueHeads {
+                begin += tiles(spans[number], isTrimmed) * shape.keyValueHeads
+                number += 1
             }
-            begin = end
+            let (tile, head) = (piece - begin).quotientAndRemainder(
+                dividingBy: shape.keyValueHeads)
+            // Late tiles have the most keys: they come first, so that all threads end together.
+            attendTile(
+                layer, index, spans[number], head: head,
+                tile: tiles(spans[number], isTrimmed) - 1 - tile, isTrimmed: isTrimmed, thread)
         }
+        turn.phase += 1
+    }
+
+    private func tiles(_ span: SpanPlan, _ isTrimmed: Bool) -> Int {
+        ((isTrimmed ? span.wanted : span.count) + shape.tileTokens - 1) / shape.tileTokens
     }
 
     private func attendTile(
         _ layer: UnsafePointer<PackedLayer>, _ index: Int, _ span: SpanPlan, head: Int, tile: Int,
-        skipping: Int, isTrimmed: Bool, _ thread: Int
+        isTrimmed: Bool, _ thread: Int
     ) {
+        let skipping = isTrimmed ? span.count - span.wanted : 0
         let first = skipping + tile * shape.tileTokens
         let count = min(shape.tileTokens, span.count - first)
         let own = scratch[thread]
@@ -130,21 +142,26 @@ extension ForwardPass {
 
     // MARK: Split over segments of keys
 
-    /// Attention of all tokens with each segment of keys by itself. Who has the segment that a
-    /// token is in writes its key and value first: nobody else reads them.
-    func attendSegments(_ layer: UnsafePointer<PackedLayer>, _ index: Int, _ thread: Int) {
-        var item = Int(kapok_team_next(team))
+    /// A phase: attention of all tokens with each segment of keys by itself. Who has the segment
+    /// that a token is in writes its key and value first: nobody else reads them.
+    func attendSegments(
+        _ layer: UnsafePointer<PackedLayer>, _ index: Int, _ turn: inout Turn
+    ) {
+        var count = 0
+        for span in spans { count += span.segments * shape.keyValueHeads }
+        var number = 0
         var begin = 0
-        for span in spans {
-            let end = begin + span.segments * shape.keyValueHeads
-            while item < end {
-                let (segment, head) = (item - begin).quotientAndRemainder(
-                    dividingBy: shape.keyValueHeads)
-                attendSegment(layer, index, span, head: head, segment: segment, thread)
-                item = Int(kapok_team_next(team))
+        let thread = turn.thread
+        eachPiece(of: count, turn) { piece in
+            while piece >= begin + spans[number].segments * shape.keyValueHeads {
+                begin += spans[number].segments * shape.keyValueHeads
+                number += 1
             }
-            begin = end
+            let (segment, head) = (piece - begin).quotientAndRemainder(
+                dividingBy: shape.keyValueHeads)
+            attendSegment(layer, index, spans[number], head: head, segment: segment, thread)
         }
+        turn.phase += 1
     }
 
     private func attendSegment(
@@ -153,7 +170,7 @@ extension ForwardPass {
     ) {
         for offset in 0..<span.count
         where (span.start + offset) / Int(KAPOK_ATTENTION_SEGMENT) == segment {
-            storeKeyValue(layer, index, span, offset, head, thread)
+            storeKeyValue(layer, index, span.row + offset, head, thread)
         }
         gatherQueries(layer, row: span.row, count: span.count, head: head, thread)
         var place = attention(span, index, head: head)
@@ -173,25 +190,8 @@ extension ForwardPass {
 
     // MARK: Results
 
-    /// The results of attention, packed for the output matrix.
-    func packedAttention(
-        rows: Int, isSplit: Bool, forms: ActivationForms, _ thread: Int
-    ) -> PackedActivations {
-        guard isSplit else {
-            return packed(
-                buffers.attended, width: shape.queryWidth, rows: rows, forms: forms, thread)
-        }
-        return prepared(rows: rows, thread) { row, to in
-            let joined = scratch[thread].row
-            for span in spans where row >= span.row && row < span.row + span.count {
-                join(span, token: row - span.row, to: joined, thread)
-            }
-            to.pack(joined, columns: shape.queryWidth, row: row, forms: forms)
-        }
-    }
-
     /// Merges the segments of one token, in order.
-    private func join(
+    func join(
         _ span: SpanPlan, token: Int, to output: UnsafeMutablePointer<Float>, _ thread: Int
     ) {
         let group = shape.group

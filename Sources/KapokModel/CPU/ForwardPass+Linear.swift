@@ -1,64 +1,92 @@
 import CKernels
 
+/// The input of a product: rows that are packed when the first piece of it is taken, or were
+/// before.
+struct ProductInput {
+    enum Source {
+        /// Rows of the residual stream, to be normalised with these weights.
+        case normalised(UnsafePointer<Float>, UnsafePointer<Float>)
+        /// Rows of so many floats.
+        case rows(UnsafePointer<Float>, Int)
+        /// The results of attention over segments of keys.
+        case segments
+    }
+
+    let source: Source
+    let rows: Int
+    let forms: ActivationForms
+    let activations: PackedActivations
+    var isPacked: Bool
+}
+
 /// Products of packed weights with packed activations, shared among threads.
 extension ForwardPass {
     /// Rows of tokens that go through a piece of weights together: their activations stay in the
     /// second cache.
-    private static let tokenBlock = 128
+    private static var tokenBlock: Int { 128 }
+    /// Up to so many rows every thread prepares for itself.
+    static var redundantRows: Int { 4 }
 
     // MARK: Inputs
 
-    /// Normalises and packs `rows` rows. When they are many, threads share them and meet.
-    func normalised(
-        _ x: UnsafePointer<Float>, rows: Int, weights: UnsafePointer<Float>,
-        forms: ActivationForms, _ thread: Int
-    ) -> PackedActivations {
-        prepared(rows: rows, thread) { row, to in
-            let normalised = scratch[thread].row
-            kapok_rms_norm(normalised, x + row * shape.width, weights, shape.width, shape.epsilon)
-            to.pack(normalised, columns: shape.width, row: row, forms: forms)
-        }
-    }
-
-    /// Packs `rows` rows of `width` floats.
-    func packed(
-        _ x: UnsafePointer<Float>, width: Int, rows: Int, forms: ActivationForms, _ thread: Int
-    ) -> PackedActivations {
-        prepared(rows: rows, thread) { row, to in
-            to.pack(x + row * width, columns: width, row: row, forms: forms)
-        }
-    }
-
-    /// Prepares each of `rows` rows: all of them for itself, or with the others.
-    @inline(__always)
-    func prepared(
-        rows: Int, _ thread: Int, _ prepare: (Int, PackedActivations) -> Void
-    ) -> PackedActivations {
+    /// The input of a product. When its rows are many, they are packed in a phase of their own.
+    func input(
+        _ source: ProductInput.Source, rows: Int, forms: ActivationForms, _ turn: inout Turn
+    ) -> ProductInput {
         if rows <= Self.redundantRows {
-            for row in 0..<rows { prepare(row, scratch[thread].activations) }
-            return scratch[thread].activations
+            return ProductInput(
+                source: source, rows: rows, forms: forms,
+                activations: scratch[turn.thread].activations, isPacked: false)
         }
-        shareRows(rows, thread) { row in prepare(row, buffers.activations) }
-        barrier()
-        return buffers.activations
+        let input = ProductInput(
+            source: source, rows: rows, forms: forms, activations: buffers.activations,
+            isPacked: true)
+        let thread = turn.thread
+        shareRows(rows, &turn) { row in pack(input, row: row, thread) }
+        return input
+    }
+
+    private func pack(_ input: ProductInput, row: Int, _ thread: Int) {
+        let own = scratch[thread].row
+        switch input.source {
+        case .normalised(let x, let weights):
+            kapok_rms_norm(own, x + row * shape.width, weights, shape.width, shape.epsilon)
+            input.activations.pack(own, columns: shape.width, row: row, forms: input.forms)
+        case .rows(let x, let width):
+            input.activations.pack(x + row * width, columns: width, row: row, forms: input.forms)
+        case .segments:
+            for span in spans where row >= span.row && row < span.row + span.count {
+                join(span, token: row - span.row, to: own, thread)
+            }
+            input.activations.pack(own, columns: shape.queryWidth, row: row, forms: input.forms)
+        }
     }
 
     // MARK: Products
 
-    /// Calls `body` with tiles (groups of weight rows, token rows) that cover everything once.
+    /// A phase: calls `body` with tiles (groups of weight rows, token rows) that cover everything.
     @inline(__always)
     func shareTiles(
-        groups: Int, rows: Int, _ thread: Int, _ body: (Range<Int>, Range<Int>) -> Void
+        groups: Int, _ input: inout ProductInput, _ turn: inout Turn,
+        _ body: (Range<Int>, Range<Int>) -> Void
     ) {
+        let rows = input.rows
         let blocks = (rows + Self.tokenBlock - 1) / Self.tokenBlock
+        let thread = turn.thread
         if blocks == 1 {
             // Kernels take two groups at once.
             let grain = max(2, groups / (threads * 16) * 2)
-            share(groups, grain: grain, thread) { body($0..<$1, 0..<rows) }
+            share(groups, grain: grain, &turn) { begin, end in
+                if !input.isPacked {
+                    for row in 0..<rows { pack(input, row: row, thread) }
+                    input.isPacked = true
+                }
+                body(begin..<end, 0..<rows)
+            }
             return
         }
         let chunks = (groups + 3) / 4
-        share(blocks * chunks, grain: 1, thread) { begin, end in
+        share(blocks * chunks, grain: 1, &turn) { begin, end in
             for item in begin..<end {
                 let (block, chunk) = item.quotientAndRemainder(dividingBy: chunks)
                 body(
@@ -83,17 +111,19 @@ extension ForwardPass {
 
     /// Queries, keys and values, biases added.
     func multiplyQueriesKeysValues(
-        _ layer: UnsafePointer<PackedLayer>, _ input: PackedActivations, _ thread: Int
+        _ layer: UnsafePointer<PackedLayer>, _ input: inout ProductInput, _ turn: inout Turn
     ) {
         let query = layer.pointee.query.groups
         let key = query + layer.pointee.key.groups
         let value = key + layer.pointee.value.groups
         let keyColumn = layer.pointee.query.rows
         let valueColumn = keyColumn + layer.pointee.key.rows
-        shareTiles(groups: value, rows: tokenCount, thread) { groups, rows in
-            project(layer, layer.pointee.query, from: 0, column: 0, input, groups, rows)
-            project(layer, layer.pointee.key, from: query, column: keyColumn, input, groups, rows)
-            project(layer, layer.pointee.value, from: key, column: valueColumn, input, groups, rows)
+        let packed = input.activations
+        shareTiles(groups: value, &input, &turn) { groups, rows in
+            project(layer, layer.pointee.query, from: 0, column: 0, packed, groups, rows)
+            project(layer, layer.pointee.key, from: query, column: keyColumn, packed, groups, rows)
+            project(
+                layer, layer.pointee.value, from: key, column: valueColumn, packed, groups, rows)
         }
     }
 
@@ -117,15 +147,16 @@ extension ForwardPass {
 
     /// Adds the product to the residual stream.
     func multiplyAdding(
-        _ matrix: PackedMatrix, _ input: PackedActivations, rows: Int,
-        to x: UnsafeMutablePointer<Float>, _ thread: Int
+        _ matrix: PackedMatrix, _ input: inout ProductInput, to x: UnsafeMutablePointer<Float>,
+        _ turn: inout Turn
     ) {
-        let tile = scratch[thread].tile
-        shareTiles(groups: matrix.groups, rows: rows, thread) { groups, rows in
+        let tile = scratch[turn.thread].tile
+        let packed = input.activations
+        shareTiles(groups: matrix.groups, &input, &turn) { groups, rows in
             eachPart(of: groups, rows: rows.count) { part in
                 let begin = part.lowerBound * 16
                 let count = min(part.upperBound * 16, matrix.rows) - begin
-                multiply(matrix, input, part, rows, to: tile - begin, count)
+                multiply(matrix, packed, part, rows, to: tile - begin, count)
                 for row in 0..<rows.count {
                     kapok_add(
                         x + (rows.lowerBound + row) * shape.width + begin, tile + row * count,
@@ -137,18 +168,19 @@ extension ForwardPass {
 
     /// silu(gate) * up.
     func multiplyGated(
-        _ layer: UnsafePointer<PackedLayer>, _ input: PackedActivations, rows: Int, _ thread: Int
+        _ layer: UnsafePointer<PackedLayer>, _ input: inout ProductInput, _ turn: inout Turn
     ) {
         let gate = layer.pointee.gate
         let up = layer.pointee.up
-        let tile = scratch[thread].tile
-        let secondTile = scratch[thread].secondTile
-        shareTiles(groups: gate.groups, rows: rows, thread) { groups, rows in
+        let tile = scratch[turn.thread].tile
+        let secondTile = scratch[turn.thread].secondTile
+        let packed = input.activations
+        shareTiles(groups: gate.groups, &input, &turn) { groups, rows in
             eachPart(of: groups, rows: rows.count) { part in
                 let begin = part.lowerBound * 16
                 let count = min(part.upperBound * 16, gate.rows) - begin
-                multiply(gate, input, part, rows, to: tile - begin, count)
-                multiply(up, input, part, rows, to: secondTile - begin, count)
+                multiply(gate, packed, part, rows, to: tile - begin, count)
+                multiply(up, packed, part, rows, to: secondTile - begin, count)
                 for row in 0..<rows.count {
                     kapok_silu_product(
                         buffers.hidden + (rows.lowerBound + row) * shape.feedForward + begin,

@@ -19,11 +19,29 @@ struct SpanPlan {
     var partials: Int
 }
 
+/// One token of a pass.
+struct RowPlan {
+    var token: TokenID
+    var position: Int
+    /// Where its sequence's page table begins among the batch's.
+    var firstPage: Int
+    /// Its row among those with a result; -1 without one.
+    var wantedRow: Int
+}
+
+/// Where a thread is in a pass.
+struct Turn {
+    let thread: Int
+    /// The next phase.
+    var phase: UInt32 = 0
+}
+
 /// One pass of a batch through the model, as each thread runs it: pointers and numbers alone, so
 /// that nothing is counted by reference on the way. All memory belongs to the executor.
 ///
-/// A pass of few tokens is bound by barriers as much as by memory, so every thread then normalises and
-/// packs all rows for itself rather than wait for the others; a block takes five barriers.
+/// A pass is a row of phases, each cut into pieces that whoever is free takes (see `kapok_team`).
+/// With few tokens phases last microseconds, so every thread that takes a piece of a product then
+/// normalises and packs all rows for itself: a block has five phases.
 struct ForwardPass {
     let shape: PassShape
     let layers: UnsafePointer<PackedLayer>
@@ -40,11 +58,9 @@ struct ForwardPass {
     let scratch: UnsafePointer<ThreadScratch>
 
     // The batch.
-    let tokens: UnsafePointer<TokenID>
-    let positions: UnsafePointer<Int>
+    let rows: UnsafeBufferPointer<RowPlan>
     let pages: UnsafePointer<PageID>
     let spans: UnsafeBufferPointer<SpanPlan>
-    let tokenCount: Int
     let wantedCount: Int
     /// Whether attention is split over segments of keys, and writes keys and values itself.
     let splitsKeys: Bool
@@ -53,143 +69,140 @@ struct ForwardPass {
     /// Logits, or nil where final hidden states are wanted.
     let logits: UnsafeMutablePointer<Float>?
 
-    /// Up to so many rows every thread prepares for itself.
-    static let redundantRows = 4
+    /// The most phases of a pass through so many blocks.
+    static func phases(layers: Int) -> Int { layers * 10 + 4 }
 
     /// What thread `thread` does of the pass.
     func run(thread: Int) {
-        embed(thread)
-        barrier()
+        var turn = Turn(thread: thread)
+        embed(&turn)
         for index in 0..<(shape.layers - 1) {
-            attend(index, isTrimmed: false, thread)
-            feedForward(index, x: buffers.x, rows: tokenCount, thread)
+            attend(index, isTrimmed: false, &turn)
+            feedForward(index, x: buffers.x, rows: rows.count, &turn)
         }
         // Behind the last block's keys and values only rows with a result count.
-        let isTrimmed = wantedCount < tokenCount
-        attend(shape.layers - 1, isTrimmed: isTrimmed, thread)
+        let isTrimmed = wantedCount < rows.count
+        attend(shape.layers - 1, isTrimmed: isTrimmed, &turn)
         if wantedCount == 0 { return }
         let x = isTrimmed ? buffers.wanted : buffers.x
-        feedForward(shape.layers - 1, x: x, rows: wantedCount, thread)
-        finish(x, thread)
+        feedForward(shape.layers - 1, x: x, rows: wantedCount, &turn)
+        finish(x, &turn)
     }
 
     // MARK: Sharing work
 
-    func barrier() { kapok_team_barrier(team) }
-
-    /// Calls `body` with ranges that together are 0 ..< `count`, on whichever thread is free. Three
-    /// quarters are dealt out beforehand, so that memory is read in long runs and each thread finds
-    /// in its caches what it read before; the rest goes in pieces of `grain` to who comes first.
+    /// A phase: calls `body` with ranges that together are 0 ..< `count`. Three quarters go in one
+    /// piece a thread, so that memory is read in long runs; the rest in pieces of `grain`, so that
+    /// all end together.
     @inline(__always)
-    func share(_ count: Int, grain: Int, _ thread: Int, _ body: (Int, Int) -> Void) {
+    func share(_ count: Int, grain: Int, _ turn: inout Turn, _ body: (Int, Int) -> Void) {
+        defer { turn.phase += 1 }
         if threads == 1 {
             if count > 0 { body(0, count) }
             return
         }
-        let own = count * 3 / 4 / threads / grain * grain
-        if own > 0 { body(thread * own, (thread + 1) * own) }
-        while true {
-            let begin = own * threads + Int(kapok_team_next(team)) * grain
-            if begin >= count { return }
-            body(begin, min(begin + grain, count))
+        let length = count * 3 / 4 / threads / grain * grain
+        let large = length > 0 ? threads : 0
+        let small = (count - large * length + grain - 1) / grain
+        eachPiece(of: large + small, turn) { piece in
+            if piece < large {
+                body(piece * length, (piece + 1) * length)
+            } else {
+                let begin = large * length + (piece - large) * grain
+                body(begin, min(begin + grain, count))
+            }
         }
     }
 
-    /// Every row by itself, dealt out evenly.
+    /// Takes pieces as long as there are any, then waits until all are done.
     @inline(__always)
-    func shareRows(_ count: Int, _ thread: Int, _ body: (Int) -> Void) {
-        for row in (count * thread / threads)..<(count * (thread + 1) / threads) { body(row) }
+    func eachPiece(of count: Int, _ turn: Turn, _ body: (Int) -> Void) {
+        var done = 0
+        while true {
+            let piece = Int(kapok_team_claim(team, turn.phase))
+            if piece >= count { break }
+            body(piece)
+            done += 1
+        }
+        kapok_team_finish(team, turn.phase, UInt32(done), UInt32(count))
+    }
+
+    /// A phase of `count` rows, each by itself.
+    @inline(__always)
+    func shareRows(_ count: Int, _ turn: inout Turn, _ body: (Int) -> Void) {
+        share(count, grain: 4, &turn) { begin, end in
+            for row in begin..<end { body(row) }
+        }
     }
 
     // MARK: The parts
 
-    private func embed(_ thread: Int) {
+    private func embed(_ turn: inout Turn) {
         let rowBytes = embedding.count / shape.vocabulary
-        shareRows(tokenCount, thread) { row in
-            let begin = Int(tokens[row]) * rowBytes
+        shareRows(rows.count, &turn) { row in
+            let begin = Int(rows[row].token) * rowBytes
             embeddingType.dequantize(
                 UnsafeRawBufferPointer(rebasing: embedding[begin..<(begin + rowBytes)]),
                 into: UnsafeMutableBufferPointer(
                     start: buffers.x + row * shape.width, count: shape.width))
             kapok_rotation(
-                buffers.turns + row * 2 * shape.pairs, frequencies, shape.pairs, positions[row],
-                shape.magnitude)
+                buffers.turns + row * 2 * shape.pairs, frequencies, shape.pairs,
+                rows[row].position, shape.magnitude)
         }
     }
 
-    private func attend(_ index: Int, isTrimmed: Bool, _ thread: Int) {
+    private func attend(_ index: Int, isTrimmed: Bool, _ turn: inout Turn) {
         let layer = layers + index
-        let input = normalised(
-            buffers.x, rows: tokenCount, weights: layer.pointee.attentionNorm,
+        var normalised = input(
+            .normalised(buffers.x, layer.pointee.attentionNorm), rows: rows.count,
             forms: ActivationForms(layer.pointee.query, layer.pointee.key, layer.pointee.value),
-            thread)
-        multiplyQueriesKeysValues(layer, input, thread)
-        barrier()
-        let isSplit = splitsKeys && !isTrimmed
-        if !isSplit {
-            storeKeysValues(layer, index, thread)
-            barrier()
-        }
-        if isTrimmed {
-            if wantedCount == 0 { return }
-            gatherWanted(thread)
-        }
-        if isSplit {
-            attendSegments(layer, index, thread)
+            &turn)
+        multiplyQueriesKeysValues(layer, &normalised, &turn)
+        if splitsKeys && !isTrimmed {
+            attendSegments(layer, index, &turn)
         } else {
-            attendTiles(layer, index, isTrimmed: isTrimmed, thread)
+            storeKeysValues(layer, index, isTrimmed: isTrimmed, &turn)
+            if wantedCount == 0 && isTrimmed { return }
+            attendTiles(layer, index, isTrimmed: isTrimmed, &turn)
         }
-        barrier()
-        let rows = isTrimmed ? wantedCount : tokenCount
-        let attended = packedAttention(
-            rows: rows, isSplit: isSplit, forms: ActivationForms(layer.pointee.output), thread)
+        let count = isTrimmed ? wantedCount : rows.count
+        var attended = input(
+            splitsKeys && !isTrimmed ? .segments : .rows(buffers.attended, shape.queryWidth),
+            rows: count, forms: ActivationForms(layer.pointee.output), &turn)
         multiplyAdding(
-            layer.pointee.output, attended, rows: rows,
-            to: isTrimmed ? buffers.wanted : buffers.x, thread)
-        barrier()
+            layer.pointee.output, &attended, to: isTrimmed ? buffers.wanted : buffers.x, &turn)
     }
 
     private func feedForward(
-        _ index: Int, x: UnsafeMutablePointer<Float>, rows: Int, _ thread: Int
+        _ index: Int, x: UnsafeMutablePointer<Float>, rows: Int, _ turn: inout Turn
     ) {
         let layer = layers + index
-        let input = normalised(
-            x, rows: rows, weights: layer.pointee.feedForwardNorm,
-            forms: ActivationForms(layer.pointee.gate, layer.pointee.up), thread)
-        multiplyGated(layer, input, rows: rows, thread)
-        barrier()
-        let hidden = packed(
-            buffers.hidden, width: shape.feedForward, rows: rows,
-            forms: ActivationForms(layer.pointee.down), thread)
-        multiplyAdding(layer.pointee.down, hidden, rows: rows, to: x, thread)
-        barrier()
+        var normalised = input(
+            .normalised(x, layer.pointee.feedForwardNorm), rows: rows,
+            forms: ActivationForms(layer.pointee.gate, layer.pointee.up), &turn)
+        multiplyGated(layer, &normalised, &turn)
+        var hidden = input(
+            .rows(buffers.hidden, shape.feedForward), rows: rows,
+            forms: ActivationForms(layer.pointee.down), &turn)
+        multiplyAdding(layer.pointee.down, &hidden, to: x, &turn)
     }
 
-    private func finish(_ x: UnsafeMutablePointer<Float>, _ thread: Int) {
+    private func finish(_ x: UnsafeMutablePointer<Float>, _ turn: inout Turn) {
         guard let logits else {
-            shareRows(wantedCount, thread) { row in
+            shareRows(wantedCount, &turn) { row in
                 let state = x + row * shape.width
                 kapok_rms_norm(state, state, outputNorm, shape.width, shape.epsilon)
             }
             return
         }
-        let input = normalised(
-            x, rows: wantedCount, weights: outputNorm, forms: ActivationForms(output), thread)
+        var normalised = input(
+            .normalised(x, outputNorm), rows: wantedCount, forms: ActivationForms(output), &turn)
         let stride = shape.vocabulary
-        shareTiles(groups: output.groups, rows: wantedCount, thread) { groups, rows in
-            multiply(output, input, groups, rows, to: logits + rows.lowerBound * stride, stride)
-        }
-    }
-
-    /// Copies the residual stream of the rows that have a result together.
-    private func gatherWanted(_ thread: Int) {
-        let width = shape.width
-        for span in spans where span.wanted > 0 {
-            let from = buffers.x + (span.row + span.count - span.wanted) * width
-            let to = buffers.wanted + span.wantedRow * width
-            shareRows(span.wanted, thread) { row in
-                (to + row * width).update(from: from + row * width, count: width)
-            }
+        let packed = normalised.activations
+        shareTiles(groups: output.groups, &normalised, &turn) { groups, rows in
+            multiply(
+                output, packed, groups, rows,
+                to: logits + rows.lowerBound * stride, stride)
         }
     }
 }

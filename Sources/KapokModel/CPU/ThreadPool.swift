@@ -24,7 +24,7 @@ public final class ThreadPool: Sendable {
     private let storage: Team
     private let turn = Mutex(())
 
-    /// The barrier and the counter that work inside `run` may use; no two at once may `run`.
+    /// What work inside `runTogether` is shared by.
     var team: OpaquePointer { storage.pointer }
 
     /// A pool of `threads` (1 to 256), one of which is whoever calls `run`. Where the system refuses
@@ -44,7 +44,7 @@ public final class ThreadPool: Sendable {
             started += 1
         }
         if started < wanted {
-            // The barrier counts threads: those that did start serve a team of the right size.
+            // Numbers of threads would be missing.
             kapok_team_dismiss(storage.pointer)
             storage = Team(threads: 1)
             started = 1
@@ -55,14 +55,32 @@ public final class ThreadPool: Sendable {
 
     deinit { kapok_team_dismiss(storage.pointer) }
 
-    /// Calls `body` with 0 ..< `threads`, each on a thread of its own, and returns when all are
-    /// done. Calls from several threads go one after the other; `body` must not call it again.
+    /// Calls `body` with 0 ..< `threads`, each once, on as many threads as are free, and returns
+    /// when all are done. Calls from several threads go one after the other; `body` must not call
+    /// it again. Allocates nothing of its own.
     public func run(_ body: (Int) -> Void) {
+        let count = UInt32(threads)
+        runTogether(phases: 1) { _ in
+            var done: UInt32 = 0
+            while true {
+                let index = kapok_team_claim(team, 0)
+                if index >= count { break }
+                body(Int(index))
+                done += 1
+            }
+            kapok_team_finish(team, 0, done, count)
+        }
+    }
+
+    /// Calls `body` on the caller, with 0, and on those other threads that come in time, each with
+    /// its number; they share the work by `kapok_team_claim` in up to `phases` phases. Returns when
+    /// no thread is in `body` any more.
+    func runTogether(phases: Int, _ body: (Int) -> Void) {
         withoutActuallyEscaping(body) { body in
             withUnsafePointer(to: body) { pointer in
                 turn.withLock { _ in
                     kapok_team_run(
-                        storage.pointer,
+                        team, UInt32(phases),
                         { context, index in
                             guard let context else { return }
                             let body = context.assumingMemoryBound(to: ((Int) -> Void).self)

@@ -90,15 +90,18 @@ struct WeightPacking {
     static func run(_ jobs: [Job], on pool: ThreadPool) {
         jobs.withUnsafeBufferPointer { jobs in
             let team = pool.team
-            pool.run { _ in
+            pool.runTogether(phases: 1) { _ in
+                var done: UInt32 = 0
                 while true {
-                    let next = Int(kapok_team_next(team))
-                    guard next < jobs.count else { return }
+                    let next = Int(kapok_team_claim(team, 0))
+                    if next >= jobs.count { break }
                     let job = jobs[next]
                     kapok_linear_pack(
                         job.type, job.rows, job.columns, job.source, job.target, job.rowBegin,
                         job.rowEnd)
+                    done += 1
                 }
+                kapok_team_finish(team, 0, done, UInt32(jobs.count))
             }
         }
     }
