@@ -102,7 +102,8 @@ enum DecimalRange {
         var parts: [GrammarExpression] = []
         // No fraction at all is zero.
         let allowsZero =
-            low.isEmpty && !isExclusive && !(high.map { $0.digits.isEmpty && $0.isExclusive } ?? false)
+            low.isEmpty && !isExclusive
+            && !(high.map { $0.digits.isEmpty && $0.isExclusive } ?? false)
         if allowsZero { parts.append(.empty) }
         let lowIsStrict = isExclusive
         if let tail = digits(

@@ -59,7 +59,8 @@ struct JSONSchemaCompiler {
         case .object(let members): return try compile(members, at: path)
         default:
             throw GrammarError(
-                .invalid, at: path, "a schema is an object or a boolean, not "
+                .invalid, at: path,
+                "a schema is an object or a boolean, not "
                     + schema.kindDescription)
         }
     }

@@ -107,7 +107,8 @@ enum JSONSchemaStrings {
             .sequence([.scalars(JSONText.plain.subtracting(ScalarSet(byNext.keys))), free])
         ]
         for (next, group) in byNext where JSONText.plain.contains(next) {
-            parts.append(.sequence([.scalars(ScalarSet([next])), rest(of: group[...], at: depth + 1)]))
+            parts.append(
+                .sequence([.scalars(ScalarSet([next])), rest(of: group[...], at: depth + 1)]))
         }
         if !endsHere { parts.append(.empty) }
         return .choice(parts)

@@ -85,7 +85,8 @@ enum JSONText {
     ) -> GrammarExpression {
         if maximum == 0 { return .empty }
         let more = GrammarExpression.repeated(
-            .sequence([comma, element]), minimum: max(0, minimum - 1), maximum: maximum.map { $0 - 1 })
+            .sequence([comma, element]), minimum: max(0, minimum - 1),
+            maximum: maximum.map { $0 - 1 })
         let some = GrammarExpression.sequence([element, more])
         return minimum == 0 ? .optional(some) : some
     }

@@ -25,7 +25,8 @@ struct RegularExpression: Sendable {
                 }
             case .choice(let parts):
                 let all = parts.map(\.lengths)
-                let longest = all.contains { $0.maximum == nil } ? nil : all.compactMap(\.maximum).max()
+                let longest =
+                    all.contains { $0.maximum == nil } ? nil : all.compactMap(\.maximum).max()
                 return (all.map(\.minimum).min() ?? 0, longest)
             case .repeated(let body, let minimum, let maximum):
                 let one = body.lengths
