@@ -6,6 +6,7 @@ struct ModelCommand: AsyncParsableCommand {
         commandName: "model",
         abstract: "Look into model files, measure them, convert them.",
         subcommands: [
-            Tokenize.self
+            Info.self, Quantize.self,
+            Tokenize.self,
         ])
 }

@@ -3,23 +3,45 @@ extension LanguageModelFile {
     /// a safetensors file, or the folder of one as Hugging Face lays it out. Weights stay in the
     /// file: nothing of them is read yet.
     public static func open(path: String) throws(ModelFileError) -> LanguageModelFile {
-        if FileBytes.isDirectory(path) { return try SafetensorsModel(folder: path).model() }
+        try ModelContainer(path: path).model()
+    }
+}
+
+/// The files of a model, opened but not yet taken for a model of any architecture.
+enum ModelContainer {
+    /// The parts of a GGUF model, the first one first.
+    case gguf([GGUFFile])
+    case safetensors(SafetensorsModel)
+
+    /// Opens what is at `path`, whatever its name.
+    init(path: String) throws(ModelFileError) {
+        if FileBytes.isDirectory(path) {
+            self = .safetensors(try SafetensorsModel(folder: path))
+            return
+        }
         let file = try FileBytes(path: path)
-        if GGUFFile.isGGUF(file.bytes) { return try open(GGUFFile(file)) }
-        if SafetensorsFile.isSafetensors(file.bytes) {
-            return try SafetensorsModel(file: file).model()
+        if GGUFFile.isGGUF(file.bytes) {
+            self = .gguf(try Self.parts(GGUFFile(file)))
+        } else if SafetensorsFile.isSafetensors(file.bytes) {
+            self = .safetensors(try SafetensorsModel(file: file))
+        } else if path.hasSuffix(".safetensors.index.json") {
+            self = .safetensors(try SafetensorsModel(folder: ModelPath.folder(of: path)))
+        } else {
+            throw Self.unrecognised(file)
         }
-        if path.hasSuffix(".safetensors.index.json") {
-            return try SafetensorsModel(folder: ModelPath.folder(of: path)).model()
-        }
-        throw unrecognised(file)
     }
 
-    /// Opens a GGUF file that is mapped already, and the other parts of a split one beside it.
-    static func open(_ file: GGUFFile) throws(ModelFileError) -> LanguageModelFile {
-        guard let count = try file.values.integer("split.count"), count > 1 else {
-            return try GGUFModel([file]).model()
+    /// The model in the files.
+    func model() throws(ModelFileError) -> LanguageModelFile {
+        switch self {
+        case .gguf(let files): try GGUFModel(files).model()
+        case .safetensors(let model): try model.model()
         }
+    }
+
+    /// All parts of a model, those beside `file` too where it is split.
+    private static func parts(_ file: GGUFFile) throws(ModelFileError) -> [GGUFFile] {
+        guard let count = try file.values.integer("split.count"), count > 1 else { return [file] }
         let path = file.file.path
         let suffix = "-00001-of-\(ModelPath.fiveDigits(count)).gguf"
         guard try file.values.integer("split.no") == 0, path.hasSuffix(suffix), count < 100_000
@@ -34,7 +56,7 @@ extension LanguageModelFile {
             files.append(
                 try GGUFFile(FileBytes(path: "\(part)-of-\(ModelPath.fiveDigits(count)).gguf")))
         }
-        return try GGUFModel(files).model()
+        return files
     }
 
     /// What else people have under the name of a model.

@@ -3,8 +3,10 @@ import OrderedCollections
 /// Reads a language model from a folder as Hugging Face lays it out: `config.json`,
 /// `tokenizer.json`, `tokenizer_config.json` and one or more safetensors files.
 struct SafetensorsModel {
-    private let folder: String
-    private let files: [SafetensorsFile]
+    /// Where the JSON files lie.
+    let folder: String
+    /// The files with tensors.
+    let files: [SafetensorsFile]
 
     /// The model in `folder`: all files of its index, or its one file.
     init(folder: String) throws(ModelFileError) {
