@@ -84,29 +84,37 @@ def tools(server, client):
     for choice in [{"any": {}}, {"tool": {"name": "get_weather"}}]:
         request = {
             "modelId": "default", "messages": [question],
-            "inferenceConfig": {"maxTokens": 100, "temperature": 0},
+            "inferenceConfig": {"maxTokens": 400, "temperature": 0},
             "toolConfig": {"tools": [TOOL], "toolChoice": choice},
         }
         answer = client.converse(**request)
         check.equal("it calls", answer["stopReason"], "tool_use")
-        use = next(
+        uses = [
             block["toolUse"] for block in answer["output"]["message"]["content"]
-            if "toolUse" in block)
-        jsonschema.validate(use["input"], TOOL["toolSpec"]["inputSchema"]["json"])
-        check.equal("the tool", use["name"], "get_weather")
-        events = list(client.converse_stream(**request)["stream"])
-        starts = [e["contentBlockStart"]["start"]["toolUse"] for e in events
-                  if "contentBlockStart" in e]
-        check.equal("a stream begins it once", [s["name"] for s in starts], ["get_weather"])
-        pieces = "".join(
-            e["contentBlockDelta"]["delta"]["toolUse"]["input"] for e in events
-            if "toolUse" in e.get("contentBlockDelta", {}).get("delta", {}))
-        check.equal("with the same input", json.loads(pieces), use["input"])
+            if "toolUse" in block]
+        for use in uses:
+            jsonschema.validate(use["input"], TOOL["toolSpec"]["inputSchema"]["json"])
+            check.equal("the tool", use["name"], "get_weather")
+        # Several calls are several blocks.
+        names, pieces = {}, {}
+        for event in client.converse_stream(**request)["stream"]:
+            if "contentBlockStart" in event:
+                block = event["contentBlockStart"]
+                names[block["contentBlockIndex"]] = block["start"]["toolUse"]["name"]
+            delta = event.get("contentBlockDelta", {})
+            if "toolUse" in delta.get("delta", {}):
+                index = delta["contentBlockIndex"]
+                pieces[index] = pieces.get(index, "") + delta["delta"]["toolUse"]["input"]
+        check.equal("a stream has the same calls", list(names.values()),
+                    [use["name"] for use in uses])
+        check.equal("with the same inputs", [json.loads(pieces[index]) for index in names],
+                    [use["input"] for use in uses])
     after = client.converse(
         modelId="default", inferenceConfig={"maxTokens": 20, "temperature": 0},
         toolConfig={"tools": [TOOL]},
         messages=[question, answer["output"]["message"], {"role": "user", "content": [
-            {"toolResult": {"toolUseId": use["toolUseId"], "content": [{"text": "Sunny"}]}}]}])
+            {"toolResult": {"toolUseId": use["toolUseId"], "content": [{"text": "Sunny"}]}}
+            for use in uses]}])
     check.that("a result is taken", after["usage"]["outputTokens"] > 0)
 
 

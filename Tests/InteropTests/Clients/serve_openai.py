@@ -207,7 +207,7 @@ def tools(server, client):
     def call(**options):
         return client.chat.completions.create(
             model="default", messages=question, tools=[WEATHER], temperature=0, max_tokens=120,
-            **options)
+            parallel_tool_calls=False, **options)
 
     for choice in ["required", {"type": "function", "function": {"name": "get_weather"}}]:
         answer = call(tool_choice=choice).choices[0]
@@ -268,7 +268,7 @@ def responses(server, client):
     called = client.responses.create(
         model="default", input="Weather in Rome?", temperature=0, max_output_tokens=120,
         tools=[{"type": "function", **WEATHER["function"], "strict": True}],
-        tool_choice="required")
+        tool_choice="required", parallel_tool_calls=False)
     item = called.output[0]
     check.equal("a call is an item", item.type, "function_call")
     jsonschema.validate(json.loads(item.arguments), WEATHER["function"]["parameters"])
