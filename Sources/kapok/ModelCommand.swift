@@ -6,6 +6,7 @@ struct ModelCommand: AsyncParsableCommand {
         commandName: "model",
         abstract: "Look into model files, measure them, convert them.",
         subcommands: [
+            Bench.self, Logits.self, PerplexityOfText.self,
             Info.self, Quantize.self,
             Tokenize.self,
         ])
