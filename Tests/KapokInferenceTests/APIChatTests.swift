@@ -138,7 +138,8 @@ struct APIChatTests {
         let cases: [(String, TextConstraint)] = [
             (#""response_format":{"type":"json_object"}"#, .jsonObject),
             (
-                #""response_format":{"type":"json_schema","json_schema":{"schema":{"type":"object"}}}"#,
+                #""response_format":{"type":"json_schema","#
+                    + #""json_schema":{"schema":{"type":"object"}}}"#,
                 .jsonSchema(schema)
             ),
             (#""guided_regex":"a+""#, .regularExpression("a+")),

@@ -1,7 +1,7 @@
 import KapokModel
 import OrderedCollections
 
-/// Why a request is not answered as it was meant to be: what OpenAI's and Bedrock's clients are told.
+/// Why a request is not answered as it was meant to be: what both dialects tell their clients.
 struct APIError: Error, Sendable {
     /// What went wrong, as both dialects tell it apart.
     enum Kind: Sendable {

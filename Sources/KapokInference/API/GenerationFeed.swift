@@ -14,7 +14,7 @@ struct GenerationItem: Sendable {
 /// Runs the generations of one request side by side and tells of them in one stream, for as long as
 /// somebody reads it and the client is there.
 enum GenerationFeed {
-    /// Starts the first `parallel` of `requests` at once, and each further one when another is done.
+    /// Starts the first `parallel` of `requests` at once, each further one when another is done.
     static func start(
         _ requests: [GenerationRequest], on service: any GenerationService, parallel: Int,
         life: ConnectionLife, metrics: HTTPMetrics
