@@ -29,6 +29,14 @@ def check(what, right, explain=""):
     print(line, flush=True)
 
 
+def bytes_to_unicode():
+    """GPT-2's characters for bytes: printable ones of Latin-1 for themselves."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {byte: chr(byte) for byte in printable} | {
+        byte: chr(256 + number) for number, byte in enumerate(others)}
+
+
 class Vocabulary:
     def __init__(self, path):
         fields = gguf.GGUFReader(path).fields
@@ -49,6 +57,12 @@ class Vocabulary:
         tokenizer.add_special_tokens(
             [AddedToken(piece, special=True, normalized=False) for piece in self.specials])
         return tokenizer
+
+    def missing(self):
+        """The bytes that are no tokens; they vanish, in the references too."""
+        alphabet = bytes_to_unicode()
+        pieces = set(self.pieces)
+        return bytes(byte for byte in range(256) if alphabet[byte] not in pieces)
 
     def write(self, path, pre):
         """A model file with this vocabulary, another pre-tokenizer and next to no weights."""
@@ -113,7 +127,8 @@ def valid_text(vocabulary, factor):
         compare(f"{name}: {len(data)} bytes", reference.encode(text).ids, found, vocabulary.pieces)
         if name in ("code", "translations"):
             back = kapok(" ".join(map(str, found)).encode(), "--decode")
-            check(f"{name}: decoded again", back == data)
+            kept = data.translate(None, vocabulary.missing())
+            check(f"{name}: decoded again", back == kept and len(kept) > 0.999 * len(data))
             check(f"{name}: --count", int(kapok(data, "--special", "--count")) == len(found))
     print(f"{total} bytes of valid text")
     check("at least 10 MB of text", total >= 10_000_000, f"{total} bytes")
