@@ -254,6 +254,9 @@ final class TransferChannel {
             }
         }
         filled = 0
+        // Before the owner hears of it: the handshake's last message makes it set a new seal. A
+        // page's code has the number of its message.
+        if page == 0 { receiveSeal?.advance() }
         reading = page == 0 ? .prefix : .page(filled: 0, count: page)
         let message = input[Self.prefixBytes..<end]
         place = try owner.channel(
@@ -262,7 +265,6 @@ final class TransferChannel {
         if input.count > Self.scrapBytes {
             input = [UInt8](repeating: 0, count: Self.prefixBytes)
         }
-        if page == 0 { receiveSeal?.advance() }
     }
 
     /// Reads bytes of a page; false when there are none now.
