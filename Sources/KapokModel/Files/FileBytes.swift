@@ -51,6 +51,15 @@ public final class FileBytes: @unchecked Sendable {
         if isMapped { munmap(memory, bytes.count) } else { memory.deallocate() }
     }
 
+    /// Gives `body` the bytes and keeps them until it is done, which `bytes` alone does not: an
+    /// object that nobody names any more may go before its bytes were used.
+    public func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        defer { withExtendedLifetime(self) {} }
+        return try body(bytes)
+    }
+
     /// Whether `path` is a folder.
     static func isDirectory(_ path: String) -> Bool {
         var status = stat()

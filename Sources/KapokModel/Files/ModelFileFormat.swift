@@ -5,6 +5,12 @@ extension LanguageModelFile {
     public static func open(path: String) throws(ModelFileError) -> LanguageModelFile {
         try ModelContainer(path: path).model()
     }
+
+    /// Opens a model file that is mapped or in memory already; other files that belong to it are
+    /// looked for beside its path.
+    public static func open(_ file: FileBytes) throws(ModelFileError) -> LanguageModelFile {
+        try ModelContainer(file).model()
+    }
 }
 
 /// The files of a model, opened but not yet taken for a model of any architecture.
@@ -20,12 +26,19 @@ enum ModelContainer {
             return
         }
         let file = try FileBytes(path: path)
+        if path.hasSuffix(".safetensors.index.json") {
+            self = .safetensors(try SafetensorsModel(folder: ModelPath.folder(of: path)))
+        } else {
+            self = try ModelContainer(file)
+        }
+    }
+
+    /// Opens what `file` is.
+    init(_ file: FileBytes) throws(ModelFileError) {
         if GGUFFile.isGGUF(file.bytes) {
             self = .gguf(try Self.parts(GGUFFile(file)))
         } else if SafetensorsFile.isSafetensors(file.bytes) {
             self = .safetensors(try SafetensorsModel(file: file))
-        } else if path.hasSuffix(".safetensors.index.json") {
-            self = .safetensors(try SafetensorsModel(folder: ModelPath.folder(of: path)))
         } else {
             throw Self.unrecognised(file)
         }

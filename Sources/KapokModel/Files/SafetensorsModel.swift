@@ -110,7 +110,7 @@ enum JSONFile {
     static func read(_ path: String) throws(ModelFileError) -> JSONValue {
         let file = try FileBytes(path: path)
         do throws(JSONError) {
-            return try JSONValue(parsing: file.bytes)
+            return try file.withBytes { bytes throws(JSONError) in try JSONValue(parsing: bytes) }
         } catch {
             throw ModelFileError(
                 .malformed, path: path, place: "line \(error.line), column \(error.column)",

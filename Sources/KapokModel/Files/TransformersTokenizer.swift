@@ -24,7 +24,7 @@ struct TransformersTokenizer {
     func chatTemplate() throws(ModelFileError) -> String? {
         let file = "\(folder)/chat_template.jinja"
         if FileBytes.exists(file) {
-            return String(decoding: try FileBytes(path: file).bytes, as: UTF8.self)
+            return try FileBytes(path: file).withBytes { String(decoding: $0, as: UTF8.self) }
         }
         guard let value = settings["chat_template"] else { return nil }
         if let text = value.stringValue { return text }

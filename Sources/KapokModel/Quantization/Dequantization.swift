@@ -34,7 +34,8 @@ extension WeightType {
 extension WeightTensor {
     /// All numbers, row after row.
     public func floats() -> [Float] {
-        [Float](unsafeUninitializedCapacity: rows * columns) { buffer, count in
+        defer { withExtendedLifetime(owner) {} }
+        return [Float](unsafeUninitializedCapacity: rows * columns) { buffer, count in
             let numbers = UnsafeMutableBufferPointer(rebasing: buffer[..<(rows * columns)])
             type.dequantize(bytes, into: numbers)
             count = rows * columns
@@ -44,6 +45,7 @@ extension WeightTensor {
     /// The numbers of one row.
     public func floats(row: Int) -> [Float] {
         precondition((0..<rows).contains(row))
+        defer { withExtendedLifetime(owner) {} }
         let rowBytes = bytes.count / rows
         return [Float](unsafeUninitializedCapacity: columns) { buffer, count in
             type.dequantize(
