@@ -322,11 +322,9 @@ extension TemplateParser {
     mutating func filterName() throws(TemplateError) -> String {
         let start = place
         let name = try name()
-        guard TemplateFilters.names.contains(name) else {
-            throw start.error(
-                .unsupported,
-                "the filter '\(name)' is not supported; supported are "
-                    + TemplateFilters.names.sorted().joined(separator: ", "))
+        // As in Jinja: where a condition may keep it from being used, its use is the error.
+        guard conditionDepth > 0 || TemplateFilters.names.contains(name) else {
+            throw start.error(.unsupported, TemplateFilters.refusal(of: name))
         }
         return name
     }
@@ -337,11 +335,8 @@ extension TemplateParser {
         let isNegated = takeName("not")
         let namePlace = place
         let name = try name()
-        guard TemplateTests.names.contains(name) else {
-            throw namePlace.error(
-                .unsupported,
-                "the test '\(name)' is not supported; supported are "
-                    + TemplateTests.names.sorted().joined(separator: ", "))
+        guard conditionDepth > 0 || TemplateTests.names.contains(name) else {
+            throw namePlace.error(.unsupported, TemplateTests.refusal(of: name))
         }
         var given = TemplateArguments()
         switch token.kind {

@@ -9,6 +9,11 @@ enum TemplateFilters {
         "select", "selectattr", "sort", "string", "sum", "title", "tojson", "trim", "truncate",
         "unique", "upper", "wordcount",
     ]
+
+    static func refusal(of name: String) -> String {
+        "the filter '\(name)' is not supported; supported are "
+            + names.sorted().joined(separator: ", ")
+    }
 }
 
 extension TemplateRenderer {
@@ -18,6 +23,9 @@ extension TemplateRenderer {
     ) throws(TemplateError) -> TemplateValue {
         try enter(at: place)
         defer { leave() }
+        guard TemplateFilters.names.contains(name) else {
+            throw place.error(.unsupported, TemplateFilters.refusal(of: name))
+        }
         if let result = try textFilter(name, value, arguments, at: place) { return result }
         if let result = try numberFilter(name, value, arguments, at: place) { return result }
         return try listFilter(name, value, arguments, at: place)
@@ -196,7 +204,9 @@ extension TemplateRenderer {
         case "dictsort": return try sortedMembers(value, arguments, at: place)
         default: break
         }
-        let all = try elements(of: value, at: place)
+        // Jinja's filters of selection take whatever is false as nothing.
+        let selects = ["map", "select", "reject", "selectattr", "rejectattr"].contains(name)
+        let all = selects && !value.isTrue ? [] : try elements(of: value, at: place)
         try charge(all.count * 16, at: place)
         switch name {
         case "list": return .list(all)

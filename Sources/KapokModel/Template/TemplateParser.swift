@@ -4,6 +4,8 @@ struct TemplateParser {
     var position = 0
     var depth = 0
     private var loopDepth = 0
+    /// Branches of conditions around the place.
+    private(set) var conditionDepth = 0
 
     init(tokens: [TemplateToken]) { self.tokens = tokens }
 
@@ -158,6 +160,8 @@ struct TemplateParser {
     }
 
     private mutating func conditional() throws(TemplateError) -> TemplateStatement {
+        conditionDepth += 1
+        defer { conditionDepth -= 1 }
         var branches: [(TemplateExpression, [TemplateStatement])] = []
         var otherwise: [TemplateStatement] = []
         while true {

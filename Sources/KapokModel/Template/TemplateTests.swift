@@ -6,6 +6,11 @@ enum TemplateTests {
         "lt", "lessthan", "le", "gt", "greaterthan", "ge", "in", "odd", "even", "divisibleby",
         "lower", "upper", "filter", "test",
     ]
+
+    static func refusal(of name: String) -> String {
+        "the test '\(name)' is not supported; supported are "
+            + names.sorted().joined(separator: ", ")
+    }
 }
 
 extension TemplateRenderer {
@@ -40,7 +45,7 @@ extension TemplateRenderer {
             return value.text == value.text.uppercased() && value.text != value.text.lowercased()
         case "filter": return TemplateFilters.names.contains(value.text)
         case "test": return TemplateTests.names.contains(value.text)
-        default: throw place.error(.unsupported, "the test '\(name)'")
+        default: throw place.error(.unsupported, TemplateTests.refusal(of: name))
         }
     }
 
