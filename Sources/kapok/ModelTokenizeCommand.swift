@@ -16,8 +16,8 @@ extension ModelCommand {
                 Bytes that are no UTF-8 become U+FFFD, each of them one, as in llama.cpp; with \
                 --exact they are kept, so that --decode gives the input back.
 
-                --decode reads token numbers, separated by white space, and writes their bytes; with \
-                --special also the spellings of tokens of control.
+                --decode reads token numbers, separated by white space, and writes their bytes; \
+                with --special also the spellings of tokens of control.
                 """)
 
         @Argument(help: "The model file, or s3://bucket/key.", completion: .file())

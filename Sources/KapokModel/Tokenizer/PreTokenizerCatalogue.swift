@@ -161,8 +161,8 @@ enum PreTokenizerCatalogue {
         Entry(
             names: ["exaone-moe"],
             rules: .patterns([
-                "\(contractions)|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}|"
-                    + " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"
+                "\(contractions)|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|"
+                    + "\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"
             ]),
             cutsBeforeSpaces: false),
         Entry(names: ["poro-chat", "bloom", "gpt3-finnish"], rules: .patterns([finnish])),

@@ -36,7 +36,7 @@ struct ScalarProperties: Hashable {
     var isDigit: Bool { rawValue & 0x80 != 0 }
 }
 
-/// The properties of all code points, in two stages: 256 code points a block, uniform blocks shared.
+/// The properties of all code points, in two stages: 256 code points a block, uniform ones shared.
 struct UnicodeTable: @unchecked Sendable {
     /// Made once, in about a millisecond, and never freed.
     static let shared = UnicodeTable()

@@ -1,5 +1,6 @@
 /// The tokens of words that came before: a table of fixed size, where a newer word takes the place
-/// of an older one; one call uses it at a time. What it answers is what computing would, so it changes no result.
+/// of an older one; one call uses it at a time. What it answers is what computing would, so it
+/// changes no result.
 final class WordCache: @unchecked Sendable {
     /// Longer words are not kept.
     static let longestWord = 63
