@@ -137,8 +137,9 @@ import Testing
         }
         // The next request runs after the cancelled one's step; when it is over, both are.
         _ = try await answer(engine, request("forest", 2))
-        #expect(engine.metricsText().contains("kapok_requests_finished_total{reason=\"cancelled\"} 1"))
-        #expect(engine.metricsText().contains("kapok_kv_pages_used 0\n"))
+        let metrics = engine.metricsText()
+        #expect(metrics.contains("kapok_requests_finished_total{reason=\"cancelled\"} 1"))
+        #expect(metrics.contains("kapok_kv_pages{state=\"held\"} 0\n"))
     }
 
     @Test("a prompt seen before is taken from the cache, with the same answer")
@@ -167,7 +168,8 @@ import Testing
         await #expect {
             _ = try await answer(engine, long)
         } throws: {
-            if case GenerationError.refused(.tooLong(_, let limit)) = $0 { limit == 512 } else { false }
+            guard case GenerationError.refused(.tooLong(_, let limit)) = $0 else { return false }
+            return limit == 512
         }
     }
 

@@ -45,7 +45,8 @@ struct TinyModel {
             LayerWeights(
                 attentionNorm: norm("blk.\(layer).attn_norm.weight"),
                 query: tensor("blk.\(layer).attn_q.weight", rows: inner, columns: width, scale: 0.4),
-                key: tensor("blk.\(layer).attn_k.weight", rows: headWidth, columns: width, scale: 0.4),
+                key: tensor(
+                    "blk.\(layer).attn_k.weight", rows: headWidth, columns: width, scale: 0.4),
                 value: tensor(
                     "blk.\(layer).attn_v.weight", rows: headWidth, columns: width, scale: 0.4),
                 output: tensor(
