@@ -44,7 +44,8 @@ struct TinyModel {
         let blocks = (0..<layers).map { layer in
             LayerWeights(
                 attentionNorm: norm("blk.\(layer).attn_norm.weight"),
-                query: tensor("blk.\(layer).attn_q.weight", rows: inner, columns: width, scale: 0.4),
+                query: tensor(
+                    "blk.\(layer).attn_q.weight", rows: inner, columns: width, scale: 0.4),
                 key: tensor(
                     "blk.\(layer).attn_k.weight", rows: headWidth, columns: width, scale: 0.4),
                 value: tensor(
