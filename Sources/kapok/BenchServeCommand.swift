@@ -11,8 +11,8 @@ extension BenchCommand {
             abstract: "Send requests to a server with OpenAI's interface and time its tokens.",
             discussion: """
                 Requests are sent at their times whatever became of those before (an open loop), \
-                so a server that falls behind shows it. Arrivals are Poisson at --rate, or those of \
-                a --trace (Mooncake's JSON lines or Azure's CSV). Lengths are 512, \
+                so a server that falls behind shows it. Arrivals are Poisson at --rate, or those \
+                of a --trace (Mooncake's JSON lines or Azure's CSV). Lengths are 512, \
                 uniform:100-800, lognormal:MEDIAN,SIGMA,MAXIMUM or 64x0.8+1500x0.2 (lengths with \
                 weights). Prompts are made of common words, about one token each; what the server \
                 counts is reported. Exit code 1 when no request was answered.

@@ -11,8 +11,9 @@ extension ModelCommand {
             commandName: "bench",
             abstract: "Measure how fast a model reads a prompt and generates tokens.",
             discussion: """
-                Prefill is a prompt of --prompt tokens up to its last token's logits; decode goes on \
-                from there token by token. One repetition before the counted ones warms up.
+                Prefill is a prompt of --prompt tokens up to its last token's logits; decode goes \
+                on                 from there token by token. One repetition before the \
+                counted ones warms up.
                 """)
 
         @Argument(help: "The model file.", completion: .file()) var file: String
@@ -126,7 +127,8 @@ struct ModelBenchDocument: Encodable {
         let milliseconds = whole(loadSeconds * 1000)
         let first = whole(firstTokenSeconds * 1000)
         return """
-            \(model): \(threads) threads, \(repetitions) repetitions; loaded in \(milliseconds) ms, \
+            \(model): \(threads) threads, \(repetitions) repetitions; \
+            loaded in \(milliseconds) ms, \
             first prompt done \(first) ms after the start
             \(table.text)
             """

@@ -55,7 +55,7 @@ import Testing
     func mooncake() throws {
         let load = try ServingLoad(
             trace: """
-                {"timestamp": 27482, "input_length": 6955, "output_length": 52, "hash_ids": [46, 47]}
+                {"timestamp": 27482, "input_length": 6955, "output_length": 52, "hash_ids": [46]}
                 {"timestamp": 27982, "input_length": 300, "output_length": 26, "hash_ids": [46]}
                 """, speed: 2)
         #expect(
@@ -99,7 +99,7 @@ import Testing
     @Test("mutated traces are read or refused, never more")
     func fuzz() {
         let seeds = [
-            "{\"timestamp\": 27482, \"input_length\": 695, \"output_length\": 52, \"hash_ids\": [4]}\n",
+            "{\"timestamp\": 28, \"input_length\": 69, \"output_length\": 5, \"hash_ids\": [4]}\n",
             "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,374,44\n",
         ]
         var random = RandomStream(seed: 11)

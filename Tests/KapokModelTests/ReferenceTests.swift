@@ -112,7 +112,7 @@ struct ReferenceTests {
             #expect(graph.values[graph.output].columns == tiny.vocabulary)
             #expect(Set(graph.values.map(\.name)).count == graph.values.count)
         }
-        // Two blocks of q, o (8 x 8), k, v (4 x 8), gate, up, down (12 x 8) and the output (10 x 8).
+        // Two blocks of q, o (8 x 8), k, v (4 x 8), gate, up, down (12 x 8); the output (10 x 8).
         #expect(
             ModelGraph(try TinyModel().file().configuration).multiplicationsPerToken
                 == 2 * (2 * 64 + 2 * 32 + 3 * 96) + 80)

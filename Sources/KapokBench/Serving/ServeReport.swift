@@ -2,7 +2,9 @@ public import KapokInference
 
 /// What a load on a model server came to.
 public struct ServeReport: Codable, Sendable {
+    /// Requests sent.
     public var requests: Int
+    /// Requests that were not answered to their end.
     public var failed: Int
     /// Messages of failures, the most frequent first, with how often.
     public var errors: [String]

@@ -10,10 +10,15 @@ import Synchronization
 /// The scheduler decides under one lock; executors (threads of their own) run its steps, sample,
 /// and yield text to the requests' streams.
 public final class Engine: GenerationService, Sendable {
+    /// The name under which the model is served.
     public let modelName: String
+    /// The model's shape.
     public let configuration: ModelConfiguration
+    /// The model's tokenizer.
     public let tokenizer: any Tokenizer
+    /// Tokens that a prompt and its answer may have together.
     public let contextLimit: Int
+    /// The model's chat template, where it has one.
     public let chatTemplate: String?
     /// The model's keys and values.
     public let cache: KVCache
@@ -114,6 +119,7 @@ public final class Engine: GenerationService, Sendable {
 
     // MARK: Requests
 
+    /// Starts a request; see `GenerationService`.
     public func generate(
         _ request: GenerationRequest
     ) -> AsyncThrowingStream<GenerationEvent, any Error> {
@@ -124,6 +130,7 @@ public final class Engine: GenerationService, Sendable {
         return stream
     }
 
+    /// The normalised mean of the last layer's states over `prompt`.
     public func embed(_ prompt: [TokenID], tenant: UInt32) async throws -> [Float] {
         try validate(prompt, newTokens: 0)
         return try await embedder.embed(prompt)
@@ -285,6 +292,7 @@ public final class Engine: GenerationService, Sendable {
 
     // MARK: Figures
 
+    /// Figures of the moment, in Prometheus' text format.
     public func metricsText() -> String {
         let (metrics, snapshot) = state.withLock { ($0.metrics, $0.scheduler.snapshot) }
         let transfers =

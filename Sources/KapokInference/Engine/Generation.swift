@@ -26,6 +26,7 @@ public struct SamplingOptions: Sendable {
 
 /// What is asked of the engine.
 public struct GenerationRequest: Sendable {
+    /// The prompt's tokens.
     public var prompt: [TokenID]
     /// The most tokens to generate; nil for as many as the context holds.
     public var maximumNewTokens: Int?
@@ -53,6 +54,7 @@ public struct GenerationRequest: Sendable {
 
 /// One token and how probable it was.
 public struct TokenProbability: Sendable {
+    /// The token.
     public var token: TokenID
     /// The token's bytes.
     public var bytes: [UInt8]
@@ -80,6 +82,7 @@ public enum GenerationEvent: Sendable {
 
 /// A generated token where log probabilities were asked for.
 public struct TokenReport: Sendable {
+    /// The token that was chosen.
     public var chosen: TokenProbability
     /// The most probable ones, the best first.
     public var alternatives: [TokenProbability]
@@ -93,6 +96,7 @@ public struct TokenReport: Sendable {
 
 /// What a request came to.
 public struct GenerationSummary: Sendable {
+    /// Why it ended.
     public var reason: FinishReason
     /// The stop text that ended it.
     public var stopText: String?

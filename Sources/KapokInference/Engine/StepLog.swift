@@ -4,7 +4,9 @@ import Synchronization
 
 /// The first line of a step log: what the engine was.
 public struct StepLogHeader: Codable, Sendable {
+    /// The name under which the model was served.
     public var model: String
+    /// Threads of all executors.
     public var threads: Int
     /// Names of the executors.
     public var executors: [String]

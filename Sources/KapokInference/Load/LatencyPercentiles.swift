@@ -1,11 +1,18 @@
 /// Percentiles of durations, in milliseconds.
 public struct LatencyPercentiles: Codable, Sendable {
+    /// How many durations.
     public var count: Int
+    /// Their mean.
     public var mean: Double
+    /// What half of them stayed within.
     public var p50: Double
+    /// What 90 % of them stayed within.
     public var p90: Double
+    /// What 95 % of them stayed within.
     public var p95: Double
+    /// What 99 % of them stayed within.
     public var p99: Double
+    /// The longest.
     public var maximum: Double
 
     /// Percentiles of `seconds` (nearest rank).

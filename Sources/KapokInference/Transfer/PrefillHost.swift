@@ -29,7 +29,8 @@ public struct PrefillJob: Sendable {
 /// What the host says of a job.
 public enum PrefillReport: Sendable {
     /// Keys and values of the first `tokens` tokens are in place, in `pages`; these pages are left
-    /// alone until `release`, or until `holds` says otherwise. The job is done when these are all of its tokens.
+    /// alone until `release`, or until `holds` says otherwise. The job is done when these are all
+    /// of its tokens.
     case progress(tokens: Int, pages: [PageID])
     /// The job was not taken, or ended early; its pages are gone already.
     case ended(String)

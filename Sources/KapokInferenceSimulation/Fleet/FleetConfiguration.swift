@@ -5,6 +5,7 @@ public import KapokWorld
 public struct FleetConfiguration: Sendable {
     /// Machines of one kind.
     public struct Pool: Sendable {
+        /// What its machines are to others.
         public var role: EngineRole
         /// How many machines.
         public var machines: Int
@@ -34,7 +35,9 @@ public struct FleetConfiguration: Sendable {
         case prefixAffinity = "prefix-affinity"
     }
 
+    /// The machines.
     public var pools: [Pool]
+    /// How requests are dealt.
     public var routing = Routing.leastLoaded
     /// Of each machine's link between prefill and decode roles.
     public var bandwidthBytesPerSecond = 1.25e9

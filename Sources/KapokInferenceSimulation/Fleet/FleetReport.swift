@@ -2,7 +2,9 @@ public import KapokInference
 
 /// What a load on a simulated fleet came to. All of it is modelled time.
 public struct FleetReport: Codable, Sendable {
+    /// Requests of the load.
     public var requests: Int
+    /// Requests that were not taken.
     public var refused: Int
     /// From the first arrival to the last token.
     public var seconds: Double
@@ -23,15 +25,23 @@ public struct FleetReport: Codable, Sendable {
 
     /// One request's outcome. Times in seconds.
     public struct Record: Codable, Sendable {
+        /// The request's number in the load.
         public var index: Int
+        /// From the arrival to the first token; nil without one.
         public var timeToFirstToken: Double?
+        /// Between tokens.
         public var gaps: [Double] = []
+        /// Whether it was not taken.
         public var refused = false
+        /// What it used.
         public var account = Account()
         /// What the scheduler counted.
         public struct Account: Codable, Sendable {
+            /// Prompt tokens found in the prefix cache.
             public var cachedTokens = 0
+            /// Prompt tokens pulled from a prefill role.
             public var pulledTokens = 0
+            /// How often it was set back.
             public var preemptions = 0
         }
 

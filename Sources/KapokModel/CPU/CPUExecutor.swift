@@ -43,7 +43,8 @@ public final class CPUExecutor {
         return UnsafeBufferPointer(start: rows, count: plan.wantedCount * shape.vocabulary)
     }
 
-    /// What `tokens` mean as a whole: the mean over all of them of the model's final, normalised hidden
+    /// What `tokens` mean as a whole: the mean over all of them of the model's final, normalised
+    /// hidden
     /// states, brought to length 1; `width` numbers. Uses `pages` for their keys and values.
     /// - Throws: `CPUModelError.invalidBatch` or `CPUModelError.outOfMemory`.
     public func embed(

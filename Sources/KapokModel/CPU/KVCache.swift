@@ -2,7 +2,8 @@ import CKernels
 
 /// The keys and values of all sequences, in pages of 16 tokens, as FP16.
 ///
-/// A page holds all layers one after another; a layer holds its key and value heads one after another;
+/// A page holds all layers one after another; a layer holds its key and value heads one after
+/// another;
 /// a head holds its keys (head element x token) and then its values (token x head element, rows
 /// rounded up to 16 elements, which are 0).
 ///

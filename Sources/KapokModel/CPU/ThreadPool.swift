@@ -27,7 +27,8 @@ public final class ThreadPool: Sendable {
     /// What work inside `runTogether` is shared by.
     var team: OpaquePointer { storage.pointer }
 
-    /// A pool of `threads` (1 to 256), one of which is whoever calls `run`. Where the system refuses
+    /// A pool of `threads` (1 to 256), one of which is whoever calls `run`. Where the system
+    /// refuses
     /// to start as many, the pool has the caller alone: results do not depend on it.
     public init(threads: Int) {
         let wanted = min(max(threads, 1), 256)

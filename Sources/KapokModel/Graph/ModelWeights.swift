@@ -13,7 +13,8 @@ public struct WeightTensor: @unchecked Sendable {
     /// Keeps the bytes alive.
     public var owner: AnyObject
 
-    /// A tensor over bytes that `owner` keeps; there must be `type.bytes(elements: columns) * rows`.
+    /// A tensor over bytes that `owner` keeps; there must be `type.bytes(elements: columns) *
+    /// rows`.
     public init(
         name: String, type: WeightType, columns: Int, rows: Int, bytes: UnsafeRawBufferPointer,
         owner: AnyObject

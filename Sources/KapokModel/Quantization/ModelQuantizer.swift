@@ -43,7 +43,8 @@ public struct ModelQuantizer {
         for tensor in source.tensors where tensor.type == nil {
             throw ModelFileError(
                 .unsupported, path: path, place: "tensor '\(tensor.name)'",
-                "stored as \(WeightType.name(ofNumber: tensor.typeNumber)), which Kapok cannot read",
+                "stored as \(WeightType.name(ofNumber: tensor.typeNumber)), "
+                    + "which Kapok cannot read",
                 remedy: "take a file of one of the types \(WeightType.supportedNames)")
         }
         let layers = source.tensors.compactMap { tensor -> Int? in

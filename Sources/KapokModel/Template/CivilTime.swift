@@ -1,5 +1,6 @@
 /// A date and a time of day, as templates print them.
 public struct CivilTime: Hashable, Sendable {
+    /// The year, in the Gregorian calendar.
     public var year: Int
     /// 1 to 12.
     public var month: Int

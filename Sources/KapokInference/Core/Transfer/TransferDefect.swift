@@ -1,4 +1,5 @@
-/// Deliberate mistakes in the transfer, which the simulation's oracle must find: a test of the test.
+/// Deliberate mistakes in the transfer, which the simulation's oracle must find: a test of the
+/// test.
 public enum TransferDefect: String, CaseIterable, Sendable {
     /// Takes pages without comparing their codes.
     case acceptAnyDigest
