@@ -12,7 +12,7 @@ extension ModelCommand {
             abstract: "Measure how fast a model reads a prompt and generates tokens.",
             discussion: """
                 Prefill is a prompt of --prompt tokens up to its last token's logits; decode goes \
-                on                 from there token by token. One repetition before the \
+                on from there token by token. One repetition before the \
                 counted ones warms up.
                 """)
 

@@ -11,7 +11,7 @@ extension ModelCommand {
             abstract: "Write a model's logits for each token of a text as a NumPy file.",
             discussion: """
                 The file holds float32, tokens x vocabulary. A text is cut by the model's \
-                tokenizer,                 special tokens in it become these tokens, and \
+                tokenizer, special tokens in it become these tokens, and \
                 the token that begins a text is put \
                 before it where the model wants it. --tokens-file takes token numbers instead, \
                 separated by spaces, commas or line ends, and adds nothing.
