@@ -7,7 +7,7 @@ struct TransferSweepTests {
     @Test("seeds with lost, silent, corrupt and repeated traffic and lost hosts: nothing leaks")
     func sweep() {
         var counts = TransferSweepCounts()
-        for seed in 1...8 as ClosedRange<UInt64> {
+        for seed in 1...6 as ClosedRange<UInt64> {
             let result = TransferSweep.run(seed: seed)
             #expect(result.violation == nil, "seed \(seed)")
             counts.add(result.counts)
