@@ -55,7 +55,7 @@ enum TemplateLimits {
     /// Bytes of a rendered text, and of any text in between.
     static let output = 16 << 20
     /// Evaluations, loop turns, and 64 bytes of text made, each.
-    static let steps = 20_000_000
+    static let steps = 3_000_000
     /// How deep statements and expressions may be nested in the source.
     static let nesting = 64
     /// How deep macros may call each other.

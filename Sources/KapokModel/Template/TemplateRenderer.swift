@@ -8,7 +8,6 @@ struct TemplateRenderer {
     private var steps = 0
     private var depth = 0
     private var callDepth = 0
-    private var loopDepth = 0
 
     init(context: JSONObject, time: CivilTime?) {
         self.time = time
@@ -173,9 +172,7 @@ struct TemplateRenderer {
             }
             return
         }
-        loopDepth += 1
-        defer { loopDepth -= 1 }
-        let state = TemplateLoopState(elements: elements, depth: loopDepth)
+        let state = TemplateLoopState(elements: elements)
         for (index, element) in elements.enumerated() {
             try charge(0, at: loop.place)
             state.index = index

@@ -228,14 +228,10 @@ final class TemplateClosure: @unchecked Sendable {
 /// What `loop` tells.
 final class TemplateLoopState: @unchecked Sendable {
     let elements: [TemplateValue]
-    let depth: Int
     var index = 0
     var lastChanged: [TemplateValue]?
 
-    init(elements: [TemplateValue], depth: Int) {
-        self.elements = elements
-        self.depth = depth
-    }
+    init(elements: [TemplateValue]) { self.elements = elements }
 
     func attribute(_ name: String) -> TemplateValue {
         let count = elements.count
@@ -247,8 +243,9 @@ final class TemplateLoopState: @unchecked Sendable {
         case "first": return .bool(index == 0)
         case "last": return .bool(index == count - 1)
         case "length": return .integer(count)
-        case "depth": return .integer(depth)
-        case "depth0": return .integer(depth - 1)
+        // Only recursive loops are deeper.
+        case "depth": return .integer(1)
+        case "depth0": return .integer(0)
         case "previtem":
             return index > 0 ? elements[index - 1] : .undefined("there is no previous item")
         case "nextitem":
