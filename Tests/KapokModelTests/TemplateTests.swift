@@ -145,10 +145,10 @@ struct TemplateFailureTests {
             "{{ 'a' * 100000000 }}", "{{ range(10 ** 9) }}",
             "{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(60) %}"
                 + "{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
-            "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}"
+            "{% set ns = namespace(x=['a' * 1000]) %}{% for i in range(60) %}"
                 + "{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}",
             "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
-            "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+            "{% for a in range(99999) %}{% set x = 'a' * 1000000 %}{% endfor %}",
             "{% set x = 'ab' * 1000000 %}{{ x.replace('a', x) }}", "{{ 9 ** 99 }}",
             "{{ 'a' | indent(999999999999) }}", "{{ 'x'.ljust(99999999999) }}",
             "{{ " + String(repeating: "(", count: 5000) + "1"

@@ -5,8 +5,8 @@ import Synchronization
 final class GrammarAutomaton: Sendable {
     private let store: Mutex<GrammarStates>
 
-    init(program: GrammarProgram) {
-        self.store = Mutex(GrammarStates(program: program))
+    init(program: GrammarProgram, stateLimit: Int = GrammarStates.usualStateLimit) {
+        self.store = Mutex(GrammarStates(program: program, stateLimit: stateLimit))
     }
 
     /// A state's number; numbers of an older generation mean nothing any more.
@@ -65,7 +65,7 @@ struct GrammarStates: Sendable {
     static let dead: Int32 = -1
     private static let unknown: Int32 = -2
     /// With more states than this all are forgotten, and texts are read again from their start.
-    private static let stateLimit = 50_000
+    static let usualStateLimit = 50_000
     /// Bytes of masks that are kept.
     private static let maskLimit = 64 << 20
     /// Threads of all states together, with the same effect.
@@ -77,6 +77,7 @@ struct GrammarStates: Sendable {
     private static let workLimit = 2_000_000
 
     private let program: GrammarProgram
+    private let stateLimit: Int
     private(set) var generation = 0
     let start: Int32 = 0
 
@@ -95,8 +96,9 @@ struct GrammarStates: Sendable {
     /// Instructions followed so far.
     private var work = 0
 
-    init(program: GrammarProgram) {
+    init(program: GrammarProgram, stateLimit: Int) {
         self.program = program
+        self.stateLimit = stateLimit
         reset()
     }
 
@@ -115,7 +117,7 @@ struct GrammarStates: Sendable {
 
     /// Makes a place one of this generation, and begins a new one when there are too many states.
     mutating func renew(_ place: inout GrammarAutomaton.Place, history: [UInt8]) {
-        if threads.count > Self.stateLimit || threadCount > Self.totalThreadLimit {
+        if threads.count > stateLimit || threadCount > Self.totalThreadLimit {
             generation += 1
             reset()
         }

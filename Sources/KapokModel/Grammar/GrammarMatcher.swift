@@ -23,7 +23,12 @@ public struct GrammarMatcher: Sendable {
     public init(
         constraint: TextConstraint, vocabulary: TokenVocabulary
     ) throws(GrammarError) {
-        self.automaton = try vocabulary.automaton(for: constraint)
+        self.init(
+            automaton: try vocabulary.automaton(for: constraint), vocabulary: vocabulary)
+    }
+
+    init(automaton: GrammarAutomaton, vocabulary: TokenVocabulary) {
+        self.automaton = automaton
         self.vocabulary = vocabulary
         self.place = automaton.start
         let prospect = automaton.prospect(of: &place, history: text)
