@@ -149,7 +149,7 @@ struct TemplateFailureTests {
                 + "{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}",
             "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
             "{% for a in range(99999) %}{% set x = 'a' * 1000000 %}{% endfor %}",
-            "{% set x = 'ab' * 1000000 %}{{ x.replace('a', x) }}", "{{ 9 ** 99 }}",
+            "{% set x = 'ab' * 5000 %}{{ x.replace('a', x) }}", "{{ 9 ** 99 }}",
             "{{ 'a' | indent(999999999999) }}", "{{ 'x'.ljust(99999999999) }}",
             "{{ " + String(repeating: "(", count: 5000) + "1"
                 + String(repeating: ")", count: 5000) + " }}",
