@@ -37,7 +37,11 @@ import Testing
         }
         for (value, result) in zip(values, results) {
             let x = Double(value - 2) * Double(1 / Float(0.7))
-            let exact = x < -87 ? 0 : exp(x)
+            guard x >= -87 else {
+                #expect(result == 0)
+                continue
+            }
+            let exact = exp(x)
             // The argument itself is rounded: half a unit of it moves the result by x half units.
             #expect(abs(Double(result) - exact) <= exact * (3 + abs(x)) * 1.2e-7)
         }

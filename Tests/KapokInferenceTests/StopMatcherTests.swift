@@ -30,10 +30,11 @@ import Testing
         #expect(matcher.append(Array("d".utf8)).released == Array("#d".utf8))
     }
 
-    @Test("of several stop texts the one that begins first counts, of those the longest")
+    @Test("of several stop texts the one that is complete first counts, of those the longest")
     func several() {
         #expect(feed(["xyz END! now"], stops: ["END", "END!", "yz"]) == ("x", 2))
-        #expect(feed(["x END! now"], stops: ["END", "END!"]) == ("x ", 1))
+        #expect(feed(["x END! now"], stops: ["END", "END!"]) == ("x ", 0))
+        #expect(feed(["x THE END now"], stops: ["END", "THE END"]) == ("x ", 1))
     }
 
     @Test("cut anywhere, the outcome is that of a search in the whole text")
@@ -52,10 +53,11 @@ import Testing
                 pieces.append(String(rest.prefix(count)))
                 rest = rest.dropFirst(count)
             }
-            let first = stops.compactMap { text.firstRange(of: $0)?.lowerBound }.min()
+            let found = stops.compactMap { text.firstRange(of: $0) }
+                .min { ($0.upperBound, $0.lowerBound) < ($1.upperBound, $1.lowerBound) }
             let outcome = feed(pieces, stops: stops)
-            #expect(outcome.text == first.map { String(text[..<$0]) } ?? text)
-            #expect((outcome.found == nil) == (first == nil))
+            #expect(outcome.text == found.map { String(text[..<$0.lowerBound]) } ?? text)
+            #expect((outcome.found == nil) == (found == nil))
         }
     }
 }

@@ -17,7 +17,7 @@ struct TinyModel {
     static let endOfText: TokenID = 256
     static let width = 32
     static let heads = 2
-    static let headWidth = 16
+    static let headWidth = 32
     static let hidden = 48
     static let vocabulary = 257
 
@@ -65,7 +65,7 @@ struct TinyModel {
             vocabularySize: vocabulary, contextLength: context, normEpsilon: 1e-5,
             rope: RotaryEmbedding(
                 pairing: .adjacent, rotatedWidth: headWidth,
-                frequencies: [1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003]),
+                frequencies: (0..<headWidth / 2).map { 1 / Float(1 << $0) }),
             tiesEmbeddings: true)
         return LanguageModelFile(
             configuration: configuration,

@@ -40,15 +40,18 @@ struct StopMatcher {
         return held
     }
 
-    /// The stop text that begins first; of those the longest.
+    /// The stop text that is complete first, and where it begins; of several that end at one place
+    /// the longest. What is found does not depend on how the text was cut into pieces.
     private func firstMatch() -> (place: Int, number: Int)? {
-        for place in held.indices {
+        for end in 1...max(1, held.count) where end <= held.count {
             var best: Int?
             for (number, stop) in stops.enumerated()
-            where !stop.isEmpty && held[place...].starts(with: stop) {
+            where !stop.isEmpty && stop.count <= end
+                && held[(end - stop.count)..<end].elementsEqual(stop)
+            {
                 if best.map({ stops[$0].count < stop.count }) ?? true { best = number }
             }
-            if let best { return (place, best) }
+            if let best { return (end - stops[best].count, best) }
         }
         return nil
     }
