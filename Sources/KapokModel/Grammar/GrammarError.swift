@@ -27,5 +27,6 @@ public struct GrammarError: Error, Hashable, Sendable, CustomStringConvertible {
         self.problem = problem
     }
 
+    /// The place, where there is one, and the problem.
     public var description: String { place.isEmpty ? problem : "\(place): \(problem)" }
 }

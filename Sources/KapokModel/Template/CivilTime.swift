@@ -1,13 +1,17 @@
 /// A date and a time of day, as templates print them.
 public struct CivilTime: Hashable, Sendable {
     /// The year, in the Gregorian calendar.
+    /// The year of the Gregorian calendar.
     public var year: Int
     /// 1 to 12.
     public var month: Int
     /// 1 to 31.
     public var day: Int
+    /// 0 to 23.
     public var hour: Int
+    /// 0 to 59.
     public var minute: Int
+    /// 0 to 59.
     public var second: Int
 
     /// A time from its parts.

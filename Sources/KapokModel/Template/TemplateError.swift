@@ -31,6 +31,7 @@ public struct TemplateError: Error, Hashable, Sendable, CustomStringConvertible 
         self.problem = problem
     }
 
+    /// The place and the problem; a refusal of the template without its place.
     public var description: String {
         kind == .refused
             ? "the chat template refuses the messages: \(problem)"
