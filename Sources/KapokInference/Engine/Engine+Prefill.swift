@@ -27,6 +27,7 @@ extension Engine: PrefillHost {
             state.prefills[id] = PrefillWait(
                 job: job.number, tokens: job.tokens.count, report: report)
             state.jobs[job.number] = id
+            state.prompts[id] = job.tokens
             return .submit(
                 ScheduledRequest(
                     id: id, prompt: job.tokens, maximumNewTokens: 1, mode: job.mode,

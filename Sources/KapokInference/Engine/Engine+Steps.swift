@@ -4,8 +4,13 @@ import KapokWorld
 import Logging
 
 extension Engine: StepRunner.Delegate {
-    func requests(of step: Step) -> [ActiveRequest?] {
-        withState { state in step.entries.map { state.requests[$0.request] } }
+    func inputs(of step: Step) -> [StepInput] {
+        withState { state in
+            step.entries.map { entry in
+                if let request = state.requests[entry.request] { return .text(request) }
+                return state.prompts[entry.request].map { .prompt($0) } ?? .unknown
+            }
+        }
     }
 
     func busyNanoseconds(beside role: ExecutorRole, upTo time: Instant) -> UInt64 {

@@ -229,6 +229,7 @@ public final class Engine: GenerationService, Sendable {
         case .refused(let id, let reason):
             state.metrics.recordRefusal()
             report(.ended("refused: \(reason)"), to: id, &state, &deliveries)
+            state.prompts.removeValue(forKey: id)
             let request = state.requests.removeValue(forKey: id)
             deliveries.append {
                 request?.continuation.finish(throwing: GenerationError.refused(reason))
@@ -256,6 +257,7 @@ public final class Engine: GenerationService, Sendable {
         _ state: inout EngineState, _ deliveries: inout EngineDeliveries, at now: Instant
     ) {
         report(.ended("ended: \(reason)"), to: id, &state, &deliveries)
+        state.prompts.removeValue(forKey: id)
         guard let request = state.requests.removeValue(forKey: id) else { return }
         state.metrics.recordEnd(
             reason, account: account, promptTokens: request.promptCount,

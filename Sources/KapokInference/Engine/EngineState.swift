@@ -8,6 +8,9 @@ struct EngineState: ~Copyable {
     /// Requests for text, and requests for keys and values.
     var requests: [RequestID: ActiveRequest] = [:]
     var prefills: [RequestID: PrefillWait] = [:]
+    /// The prompts of requests for keys and values. They stay until the scheduler has ended the
+    /// request, also when nobody waits for it any more: a step may be under way with it.
+    var prompts: [RequestID: [TokenID]] = [:]
     /// The request of each job.
     var jobs: [UInt64: RequestID] = [:]
     var metrics = EngineMetrics()

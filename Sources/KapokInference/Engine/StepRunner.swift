@@ -8,8 +8,8 @@ import Synchronization
 final class StepRunner: Sendable {
     /// What a runner needs of the engine.
     protocol Delegate: AnyObject, Sendable {
-        /// The requests of a step's entries, in their order; nil for one that is gone.
-        func requests(of step: Step) -> [ActiveRequest?]
+        /// What runs through the model for a step's entries, in their order.
+        func inputs(of step: Step) -> [StepInput]
         /// How long other executors have been running steps up to `time`, in nanoseconds.
         func busyNanoseconds(beside role: ExecutorRole, upTo time: Instant) -> UInt64
         /// A step is done.
@@ -64,12 +64,12 @@ final class StepRunner: Sendable {
     func busyNanoseconds(upTo time: Instant) -> UInt64 { busy.withLock { $0.total(upTo: time) } }
 
     private func run(_ step: Step, _ work: StepWork, _ delegate: some Delegate) {
-        let requests = delegate.requests(of: step)
+        let inputs = delegate.inputs(of: step)
         let begin = MonotonicClock.now()
         let gap = busy.withLock { $0.begin(at: begin) }
         let others = delegate.busyNanoseconds(beside: role, upTo: begin)
         do {
-            var (outcome, sample) = try work.run(step, requests)
+            var (outcome, sample) = try work.run(step, inputs)
             let end = MonotonicClock.now()
             busy.withLock { $0.end(at: end) }
             sample.nanoseconds = (end - begin).nanoseconds
@@ -81,6 +81,22 @@ final class StepRunner: Sendable {
             busy.withLock { $0.end(at: MonotonicClock.now()) }
             delegate.stepFailed(role, number: step.number, "\(error)")
         }
+    }
+}
+
+/// What runs through the model for an entry of a step.
+enum StepInput {
+    /// A request for text.
+    case text(ActiveRequest)
+    /// The prompt of a request for keys and values alone.
+    case prompt([TokenID])
+    /// A request that nobody knows. It cannot be: the scheduler ends a request only after its
+    /// step.
+    case unknown
+
+    /// The request, where there is one that text is made for.
+    var request: ActiveRequest? {
+        if case .text(let request) = self { request } else { nil }
     }
 }
 
@@ -104,19 +120,25 @@ final class StepWork {
     }
 
     /// Runs a step: tokens and drafts through the model, then a choice for each entry that samples.
-    func run(_ step: Step, _ requests: [ActiveRequest?]) throws -> (StepOutcome, StepSample) {
+    func run(_ step: Step, _ inputs: [StepInput]) throws -> (StepOutcome, StepSample) {
         var batch = StepBatch(spans: [])
         batch.spans.reserveCapacity(step.entries.count)
         var drafts: [[TokenID]] = []
         var sample = StepSample(executor: "\(role)")
-        for (entry, request) in zip(step.entries, requests) {
-            guard let request else {
-                drafts.append([])
-                continue
+        for (entry, input) in zip(step.entries, inputs) {
+            let proposed: [TokenID]
+            let tokens: [TokenID]
+            switch input {
+            case .text(let request):
+                proposed = try propose(entry, request)
+                tokens = request.tokens
+            case .prompt(let prompt): (proposed, tokens) = ([], prompt)
+            case .unknown:
+                // To go on without it would make others take its pages for computed.
+                throw EngineError("a step has a request that is gone")
             }
-            let proposed = try propose(entry, request)
             drafts.append(proposed)
-            let known = request.tokens[entry.start..<entry.start + entry.count]
+            let known = tokens[entry.start..<entry.start + entry.count]
             let span = StepBatch.Span(
                 tokens: known + proposed, start: entry.start, pages: entry.pages,
                 logits: entry.samples ? proposed.count + 1 : 0)
@@ -125,12 +147,10 @@ final class StepWork {
                 count: span.tokens.count, start: span.start, logits: span.logits,
                 isDecode: entry.samples && entry.count == 1)
         }
-        guard !batch.spans.isEmpty else {
-            return (StepOutcome(number: step.number, entries: gone(step)), sample)
-        }
         let logits = try executor.run(batch)
         return (
-            StepOutcome(number: step.number, entries: choose(step, requests, drafts, logits)),
+            StepOutcome(
+                number: step.number, entries: choose(step, inputs.map(\.request), drafts, logits)),
             sample
         )
     }
@@ -146,7 +166,7 @@ final class StepWork {
         _ step: Step, _ requests: [ActiveRequest?], _ drafts: [[TokenID]],
         _ logits: UnsafeBufferPointer<Float>
     ) -> [EntryOutcome] {
-        var outcomes = gone(step)
+        var outcomes = step.entries.map { EntryOutcome(request: $0.request, tokens: []) }
         var jobs: [(entry: Int, row: Int)] = []
         var row = 0
         for (index, entry) in step.entries.enumerated()
@@ -176,9 +196,5 @@ final class StepWork {
             }
         }
         return outcomes
-    }
-
-    private func gone(_ step: Step) -> [EntryOutcome] {
-        step.entries.map { EntryOutcome(request: $0.request, tokens: []) }
     }
 }
