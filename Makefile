@@ -63,6 +63,7 @@ soak: build ## Sweep SEEDS seeds of the simulated store, fabric and scheduler
 	.build/release/kapok simulate store --seeds $(SEEDS)
 	.build/release/kapok simulate fabric --seeds $(SEEDS)
 	.build/release/kapok simulate serve --seeds $(SEEDS)
+	.build/release/kapok simulate transfer --seeds $(SEEDS)
 
 bench: build ## Measure beside peers and physical limits; tables and JSON in .build/bench
 	Benchmarks/run.sh

@@ -15,6 +15,8 @@ public struct TransferSweepResult: Sendable {
     public var violation: String?
     /// What happened, to see that a sweep meets what it is meant to meet.
     public var counts: TransferSweepCounts
+    /// The shape of the run, for a person.
+    public var summary: String
 }
 
 /// What happened in a run.
@@ -84,6 +86,7 @@ public enum TransferSweep {
         simulation.world.judgeEnd()
         return TransferSweepResult(
             seed: seed, traceHash: simulation.traceHash, steps: simulation.steps,
-            violation: simulation.world.violation, counts: simulation.world.finalCounts)
+            violation: simulation.world.violation, counts: simulation.world.finalCounts,
+            summary: simulation.world.shape)
     }
 }

@@ -78,6 +78,11 @@ struct TransferWorld: Scenario {
         }
     }
 
+    /// What goes wrong in this seed, for a person.
+    var shape: String {
+        "of 1000: \(corruption) corrupt, \(duplication) twice, \(stalling) not read"
+    }
+
     mutating func report(_ what: String) { violation = violation ?? what }
 
     static func mix(_ event: TransferWorldEvent, into trace: inout TraceHash) {

@@ -9,7 +9,7 @@ struct SimulateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "simulate",
         abstract: "Run a part of Kapok with simulated time, drives and faults, and judge it.",
-        subcommands: [Store.self, Fabric.self, Serve.self, Fleet.self])
+        subcommands: [Store.self, Fabric.self, Serve.self, Transfer.self, Fleet.self])
 }
 
 extension SimulateCommand {

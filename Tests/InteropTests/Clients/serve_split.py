@@ -85,7 +85,7 @@ def same_texts(expected):
         for number, text in texts.items():
             check.equal(f"text {number} is the plain server's", text, expected[number])
         pulled = series(decode, "kapok_kv_pull_tokens_total")
-        check.that("the prompts were pulled", pulled > 200 * len(expected), pulled)
+        check.that("the prompts were pulled", pulled > 150 * len(expected), pulled)
         complete_pulls = series(decode, 'kapok_kv_pulls_total{end="complete"}')
         check.equal("all pulls were complete", complete_pulls, len(expected))
         check.equal("no page was corrupt", series(decode, "kapok_kv_pull_corrupt_pages_total"), 0)
