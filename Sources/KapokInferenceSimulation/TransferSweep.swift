@@ -23,15 +23,19 @@ public struct TransferSweepResult: Sendable {
 public struct TransferSweepCounts: Hashable, Sendable {
     /// Pulls by how they ended.
     public var ends: [PullEnd: Int] = [:]
-    /// Tokens asked for and pulled.
+    /// Tokens asked for.
     public var wantedTokens = 0
+    /// Tokens pulled.
     public var pulledTokens = 0
-    /// Pages whose bytes were changed on the way, and pages that were found not to be right.
+    /// Pages whose bytes were changed on the way.
     public var corrupted = 0
+    /// Pages that were found not to be right.
     public var foundCorrupt: UInt64 = 0
-    /// Connections that were cut, and that fell silent; processes that were lost.
+    /// Connections that were cut.
     public var cuts = 0
+    /// Connections that fell silent.
     public var blackHoles = 0
+    /// Processes that were lost.
     public var crashes = 0
     /// Messages that came twice.
     public var duplicates = 0

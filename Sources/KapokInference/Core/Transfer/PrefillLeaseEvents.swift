@@ -21,6 +21,7 @@ public struct LeaseConfiguration: Sendable {
     /// How long a connection may be silent: decode roles renew, or say that they live, far oftener.
     public var silence = Interval.seconds(30)
 
+    /// A deliberate mistake, for the simulation.
     package var defect: TransferDefect?
 
     /// Bounds for a model of that vocabulary and a cache for prompts up to `maximumTokens`.
@@ -29,6 +30,7 @@ public struct LeaseConfiguration: Sendable {
         self.maximumTokens = min(maximumTokens, TransferCoding.maximumTokens)
     }
 
+    /// Makes a deliberate mistake.
     package mutating func sabotage(_ defect: TransferDefect?) { self.defect = defect }
 }
 
@@ -79,14 +81,17 @@ public enum LeaseEffect: Sendable {
 
 /// What a prefill role has done.
 public struct LeaseCounts: Hashable, Sendable {
-    /// Transfers that were taken and that were refused.
+    /// Transfers that were taken.
     public var accepted: UInt64 = 0
+    /// Transfers that were refused.
     public var refused: UInt64 = 0
-    /// Transfers that their decode role released, whose lease ran out, whose connection was lost,
-    /// and that the engine gave up.
+    /// Transfers that their decode role released.
     public var released: UInt64 = 0
+    /// Transfers whose lease ran out.
     public var expired: UInt64 = 0
+    /// Transfers whose connection was lost.
     public var lost: UInt64 = 0
+    /// Transfers that the engine gave up.
     public var failed: UInt64 = 0
     /// Pages sent.
     public var pages: UInt64 = 0

@@ -4,8 +4,9 @@ public import KapokWorld
 public struct PullConfiguration: Sendable {
     /// How many prefill hosts there are.
     public var hosts: Int
-    /// Pages of one pull, and of one host, that are asked for and not here yet.
+    /// Pages of one pull that are asked for and not here yet.
     public var window = 8
+    /// Pages of one host, of all its pulls, that are asked for and not here yet.
     public var hostWindow = 16
     /// Pulls at a time; beyond them a prompt is computed here.
     public var maximumPulls = 256
@@ -21,15 +22,18 @@ public struct PullConfiguration: Sendable {
     public var renewal = Interval.seconds(2)
     /// How long a host may be silent: it answers each renewal.
     public var silence = Interval.seconds(8)
-    /// How long a host is left alone after its first failure; doubles up to the longest.
+    /// How long a host is left alone after its first failure; doubles with each further one.
     public var firstBackoff = Interval.milliseconds(100)
+    /// The longest that a host is left alone.
     public var longestBackoff = Interval.seconds(5)
 
+    /// A deliberate mistake, for the simulation.
     package var defect: TransferDefect?
 
     /// Bounds for so many hosts.
     public init(hosts: Int) { self.hosts = hosts }
 
+    /// Makes a deliberate mistake.
     package mutating func sabotage(_ defect: TransferDefect?) { self.defect = defect }
 }
 
@@ -91,13 +95,15 @@ public enum PullEffect: Sendable {
 public struct PullCounts: Hashable, Sendable {
     /// Pulls by how they ended.
     public var ends: [PullEnd: UInt64] = [:]
-    /// Pages taken, and those whose code or tokens were not right.
+    /// Pages taken.
     public var pages: UInt64 = 0
+    /// Pages whose code or tokens were not right.
     public var corruptPages: UInt64 = 0
     /// Tokens whose keys and values were pulled.
     public var tokens: UInt64 = 0
-    /// Connections lost or given up, and hosts that came back as another run.
+    /// Connections lost or given up.
     public var hostFailures: UInt64 = 0
+    /// Hosts that came back as another run.
     public var hostRestarts: UInt64 = 0
     /// Pulls that went on with another host.
     public var secondAttempts: UInt64 = 0

@@ -19,8 +19,9 @@ public struct TransferIdentity: Sendable {
     /// What model it runs, and with which arithmetic (`ModelFingerprint`): 32 bytes. Two sides
     /// with different ones refuse each other.
     public var fingerprint: [UInt8]
-    /// The bytes of a page, and the tokens in it.
+    /// The bytes of a page.
     public var pageBytes: Int
+    /// The tokens of a page.
     public var pageTokens: Int
     /// Drawn anew whenever the process starts: a restarted host is another one.
     public var incarnation: UniqueID
@@ -98,8 +99,9 @@ public enum TransferRefusal: Error, Hashable, Sendable, CustomStringConvertible 
 
 /// What both sides have agreed on.
 public struct TransferSession: Sendable {
-    /// 16 bytes each: what codes are made with for sending and for receiving.
+    /// 16 bytes: what codes of sent frames are made with.
     public var sendKey: [UInt8]
+    /// 16 bytes: what codes of received frames are made with.
     public var receiveKey: [UInt8]
     /// Which run of the peer this is.
     public var peerIncarnation: UniqueID
