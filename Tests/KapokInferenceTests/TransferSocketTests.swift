@@ -1,3 +1,4 @@
+import Glibc
 import KapokInference
 import KapokModel
 import KapokWorld
@@ -270,6 +271,49 @@ struct TransferSocketTests {
         }
         await Self.stop(try Self.client([server.port]), server, other)
         #expect(host.state.withLock { $0.released } == 0)
+    }
+
+    /// Connects, says `bytes`, and hears whatever comes until the server closes or says nothing.
+    private static func say(_ bytes: [UInt8], to port: UInt16) -> Bool {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let result = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard result == 0 else { return false }
+        _ = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+        shutdown(descriptor, Int32(SHUT_WR))
+        var heard = [UInt8](repeating: 0, count: 4096)
+        while recv(descriptor, &heard, heard.count, 0) > 0 {}
+        return true
+    }
+
+    @Test("strangers who talk nonsense are let go, and others are served as before")
+    func nonsense() async throws {
+        let host = TestHost(TestMemory(pages: 40, pageBytes: Self.pageBytes), pages: 40)
+        let server = try Self.server(host)
+        let client = try Self.client([server.port])
+        let memory = TestMemory(pages: 40, pageBytes: Self.pageBytes)
+        var random = RandomStream(seed: 23)
+        for round in 0..<150 {
+            var bytes = (0..<random.below(300)).map { _ in UInt8(random.below(256)) }
+            // Half of them begin with lengths that could be right, and a kind of message.
+            if round % 2 == 0 {
+                bytes =
+                    [UInt8(random.below(200)), 0, 0, 0, 0, 0, 0, 0, 129 + UInt8(round % 3)] + bytes
+            }
+            #expect(Self.say(bytes, to: server.port))
+        }
+        #expect(await Self.pullInFull(client, Self.tokens(100, first: 1), into: memory))
+        #expect(server.metricsText().contains("kapok_kv_lease_connections 1"))
+        await Self.stop(client, server)
     }
 
     @Test("a key that is too short does not start, and neither does a client without hosts")
