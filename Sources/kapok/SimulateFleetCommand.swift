@@ -30,11 +30,14 @@ extension SimulateCommand.Fleet {
         static let configuration = CommandConfiguration(
             commandName: "fit", abstract: "Fit the costs of steps to a server's step log.")
 
-        @Option(help: "What `kapok serve --step-log` wrote.")
-        var stepLog: String
+        @Option(help: "What `kapok serve --step-log` wrote. May be given more than once.")
+        var stepLog: [String]
         @Option(
-            help: "What `kapok bench serve --records` wrote meanwhile: fits what clients see.")
-        var records: String?
+            help: """
+                What `kapok bench serve --records` wrote meanwhile: fits what clients see. May be \
+                given more than once.
+                """)
+        var records: [String] = []
         @Option(help: "Where to write the costs.")
         var output: String
         @Option(help: "Of the simulation that clients are compared with.")
@@ -43,31 +46,36 @@ extension SimulateCommand.Fleet {
         var json = false
 
         func run() async throws {
-            var (engine, samples) = try FleetFiles.readStepLog(stepLog)
-            var costs: StepCostModel
-            do { costs = try StepCostModel(fitting: samples) } catch {
-                throw CommandFailure(description: "\(stepLog): \(error)")
+            let (engine, samples) = try FleetFiles.readStepLogs(stepLog)
+            var document: FleetCosts
+            do {
+                document = FleetCosts(
+                    engine: engine, costs: try StepCostModel(fitting: samples))
+            } catch {
+                throw CommandFailure(
+                    description: "\(stepLog.joined(separator: ", ")): \(error)")
             }
-            samples = []
-            if let records {
-                let real = try FleetFiles.readRecords(records)
-                let load = ServingLoad(replaying: real)
-                let fleet = FleetConfiguration(
-                    pools: [FleetCosts(engine: engine, costs: costs).pool(.alone, machines: 1)],
-                    pageBytes: engine.pageBytes)
-                let simulated = try FleetFiles.simulate(
-                    fleet, load, ServingObjectives.none, seed: seed
-                ).records
-                let answered = real.filter { $0.error == nil && $0.completionTokens > 0 }
-                    .sorted { $0.sent < $1.sent }
-                costs.fitRequests(
-                    real: answered.map(\.timeToFirstToken),
-                    simulated: simulated.map(\.timeToFirstToken),
-                    promptTokens: answered.map(\.promptTokens))
-            }
-            let document = FleetCosts(engine: engine, costs: costs)
+            try fitRequests(&document)
             try FleetFiles.write(document, to: output)
             if json { try ChipOutput.printJSON(document) } else { print(FleetText.fit(document)) }
+        }
+
+        /// Compares what clients saw with a simulation of the same load.
+        private func fitRequests(_ document: inout FleetCosts) throws {
+            var real: [ServeRecord] = []
+            var simulated: [FleetReport.Record] = []
+            let fleet = FleetConfiguration(
+                pools: [document.pool(.alone, machines: 1)], pageBytes: document.engine.pageBytes)
+            for path in records {
+                let (answered, load) = try FleetFiles.readLoad(path)
+                real += answered
+                simulated += try FleetFiles.simulate(
+                    fleet, load, ServingObjectives.none, seed: seed
+                ).records
+            }
+            document.costs.fitRequests(
+                real: real.map(\.timeToFirstToken), simulated: simulated.map(\.timeToFirstToken),
+                promptTokens: real.map(\.promptTokens))
         }
     }
 
@@ -81,28 +89,53 @@ extension SimulateCommand.Fleet {
         @OptionGroup var objectives: ObjectiveOptions
         @Option(
             help: """
-                Replay the load of what `kapok bench serve --records` wrote, and compare with it.
+                Replay the load of what `kapok bench serve --records` wrote, and compare with it. \
+                May be given more than once: each is a load of its own, and all requests count.
                 """)
-        var against: String?
+        var against: [String] = []
+        @Option(help: "Simulate this often with seeds that follow on each other; all count.")
+        var repeats = 1
+        @Option(help: "Write the simulated steps of all machines here, as `kapok serve` does.")
+        var stepLog: String?
         @Flag(help: "Print one JSON object.")
         var json = false
 
         func run() async throws {
-            let real = try against.map { try FleetFiles.readRecords($0) }
-            let load = try real.map { ServingLoad(replaying: $0) } ?? self.load.make()
-            let report = try FleetFiles.simulate(
-                try fleet.configuration(), load, objectives.objectives, seed: self.load.seed
-            ).report
-            guard let real else {
+            let recorded = try against.map { try FleetFiles.readLoad($0) }
+            let loads = try recorded.isEmpty ? [self.load.make()] : recorded.map(\.load)
+            let fleet = try fleet.configuration()
+            var steps: [StepSample] = []
+            let runs = try loads.flatMap { load in
+                try (0..<UInt64(repeats)).map {
+                    try FleetFiles.simulate(
+                        fleet, load, objectives.objectives, seed: self.load.seed &+ $0
+                    ) { _, sample in if stepLog != nil { steps.append(sample) } }
+                }
+            }
+            if let stepLog {
+                let header = try FleetFiles.readCosts(self.fleet.costs).engine
+                try FleetFiles.write(header, steps, to: stepLog)
+            }
+            let report =
+                runs.count == 1
+                ? runs[0].report : FleetReport(pooling: runs, objectives: objectives.objectives)
+            if recorded.isEmpty {
                 if json { try ChipOutput.printJSON(report) } else { print(FleetText.run(report)) }
                 return
             }
-            let comparison = FleetComparison(
-                real: ServeReport(real, objectives: objectives.objectives), simulated: report)
+            let real = ServeReport(
+                recorded.flatMap(\.records), objectives: objectives.objectives)
+            let comparison = FleetComparison(real: real, simulated: report)
             if json {
                 try ChipOutput.printJSON(comparison)
             } else {
                 print(FleetText.run(report) + "\n\n" + FleetText.comparison(comparison))
+            }
+        }
+
+        func validate() throws {
+            guard (1...1000).contains(repeats) else {
+                throw ValidationError("--repeats must be 1 to 1000")
             }
         }
     }

@@ -51,7 +51,27 @@ struct FleetLinkOptions: ParsableArguments {
 
 /// Files that a fleet's simulation reads and writes.
 enum FleetFiles {
-    static func readStepLog(
+    /// The steps of several servers that were started alike.
+    static func readStepLogs(
+        _ paths: [String]
+    ) throws -> (engine: StepLogHeader, samples: [StepSample]) {
+        guard let first = paths.first else {
+            throw CommandFailure(description: "no step log was named")
+        }
+        var (engine, samples) = try readStepLog(first)
+        for path in paths.dropFirst() {
+            let next = try readStepLog(path)
+            guard next.engine == engine else {
+                throw CommandFailure(
+                    description: "\(path) is of another server than \(first): the model, its "
+                        + "threads and its cache must be the same in all step logs of a fit")
+            }
+            samples += next.samples
+        }
+        return (engine, samples)
+    }
+
+    private static func readStepLog(
         _ path: String
     ) throws -> (engine: StepLogHeader, samples: [StepSample]) {
         let lines = try read(path).split(separator: "\n")
@@ -71,7 +91,18 @@ enum FleetFiles {
         }
     }
 
-    static func readRecords(_ path: String) throws -> [ServeRecord] {
+    /// The answered requests of a load generator's records in the order in which they were sent,
+    /// and the load that they are.
+    static func readLoad(_ path: String) throws -> (records: [ServeRecord], load: ServingLoad) {
+        let answered = try readRecords(path).filter { $0.error == nil && $0.completionTokens > 0 }
+            .sorted { $0.sent < $1.sent }
+        guard !answered.isEmpty else {
+            throw CommandFailure(description: "\(path) has no answered request to replay")
+        }
+        return (answered, ServingLoad(replaying: answered))
+    }
+
+    private static func readRecords(_ path: String) throws -> [ServeRecord] {
         do {
             return try read(path).split(separator: "\n").map {
                 try JSONDecoder().decode(ServeRecord.self, from: Data($0.utf8))
@@ -98,12 +129,22 @@ enum FleetFiles {
             String(decoding: try encoder.encode(document), as: UTF8.self) + "\n", to: path)
     }
 
+    /// A step log.
+    static func write(_ header: StepLogHeader, _ steps: [StepSample], to path: String) throws {
+        let encoder = JSONEncoder()
+        let lines = try [encoder.encode(header)] + steps.map { try encoder.encode($0) }
+        try ChipOutput.write(
+            lines.map { String(decoding: $0, as: UTF8.self) + "\n" }.joined(), to: path)
+    }
+
     static func simulate(
         _ fleet: FleetConfiguration, _ load: ServingLoad, _ objectives: ServingObjectives,
-        seed: UInt64
+        seed: UInt64, onStep: @escaping (Int, StepSample) -> Void = { _, _ in }
     ) throws -> (report: FleetReport, records: [FleetReport.Record]) {
         do {
-            return try FleetSimulation(fleet, load: load, objectives: objectives, seed: seed).run()
+            return try FleetSimulation(
+                fleet, load: load, objectives: objectives, seed: seed, onStep: onStep
+            ).run()
         } catch { throw CommandFailure(description: "\(error)") }
     }
 

@@ -1,13 +1,15 @@
 import KapokInference
-import KapokInferenceSimulation
+@testable import KapokInferenceSimulation
 import KapokWorld
 import Testing
 
 @Suite struct FleetTests {
-    /// Steps of 1 ms, 0.1 ms a token, 0.2 ms a row of logits, 10 ns a key.
+    /// Steps of 1 ms, 0.1 ms a token, 0.2 ms a row of logits, 10 ns a key of a prompt's token and
+    /// 50 ns one of a sequence that decodes.
     private func seconds(_ step: StepSample) -> Double {
         0.001 + 0.0001 * Double(step.prefillTokens + step.decodeTokens)
-            + 0.0002 * Double(step.logitRows) + 1e-8 * Double(step.attendedKeys)
+            + 0.0002 * Double(step.logitRows) + 1e-8 * Double(step.prefillKeys)
+            + 5e-8 * Double(step.decodeKeys)
     }
 
     private func samples(_ executor: String, slowdown: Double = 1) -> [StepSample] {
@@ -77,6 +79,85 @@ import Testing
         let model = try StepCostModel(fitting: samples("decode", slowdown: 1.4))
         let found = try #require(model.executors["decode"]?.slowdown)
         #expect(abs(found - 1.4) < 0.051)
+    }
+
+    @Test("a fit finds what share of a disturbance lasts, and how long")
+    func persistence() throws {
+        var random = RandomStream(seed: 11)
+        var truth = StepPersistence()
+        truth.share = 0.6
+        truth.seconds = 0.2
+        var disturbance = StepDisturbance()
+        let steps = (0..<20_000).map { index in
+            let time = Double(index) * 0.004
+            let now = Instant.zero + Interval(nanoseconds: UInt64(time * 1e9))
+            return (point: disturbance.next(truth, at: now, &random), seconds: time)
+        }
+        let found = StepPersistence(fitting: steps)
+        #expect(abs(found.share - 0.6) < 0.06)
+        #expect(abs(found.seconds / 0.2 - 1) < 0.2)
+        // Evenly spread over all places, or the residuals' distribution would be bent.
+        for tenth in 1..<10 {
+            let below = steps.count { $0.point < Double(tenth) / 10 }
+            #expect(abs(below - tenth * 2000) < 600)
+        }
+        let alone = steps.map { (point: random.unit(), seconds: $0.seconds) }
+        #expect(StepPersistence(fitting: alone).share < 0.05)
+    }
+
+    @Test("residuals of short steps are not drawn for long ones")
+    func residuals() {
+        var pairs: [StepResiduals.Pair] = []
+        for index in 0..<400 {
+            let disturbance = Double(index % 20) / 20
+            pairs.append((0.002, 0.002 * (1 + disturbance)))
+            pairs.append((0.1, 0.1 * (1.2 + disturbance / 10)))
+        }
+        let residuals = StepResiduals(pairs)
+        #expect(residuals.bounds.count + 1 == residuals.classes.count)
+        #expect(abs(residuals.draw(0.002, 0.5) - 1.5) < 0.06)
+        #expect(abs(residuals.draw(0.1, 0.5) - 1.25) < 0.01)
+        #expect(abs(residuals.point(0.1, 0.125) - 0.5) < 0.06)
+        #expect(StepResiduals([]).draw(1, 0.3) == 1)
+    }
+
+    @Test("the simulated step log holds every token, in steps of the logged length")
+    func stepLog() throws {
+        let load = try load(20, 40)
+        var steps: [StepSample] = []
+        let (report, _) = try FleetSimulation(
+            fleet([pool(.alone, 1, costs())]), load: load, objectives: objectives, seed: 1,
+            onStep: { steps.append($1) }
+        ).run()
+        #expect(
+            steps.reduce(0) { $0 + $1.prefillTokens } + report.cachedTokens
+                == load.arrivals.reduce(0) { $0 + $1.promptTokens })
+        #expect(
+            steps.reduce(0) { $0 + $1.decodeTokens }
+                == load.arrivals.reduce(0) { $0 + $1.newTokens - 1 })
+        let model = try costs()
+        for step in steps {
+            #expect(abs(Double(step.nanoseconds) / 1e9 - model.seconds(step) - 5e-5) < 3e-4)
+        }
+    }
+
+    @Test("loads taken together keep every request")
+    func pooling() throws {
+        let runs = try [1, 2].map { seed in
+            try FleetSimulation(
+                fleet([pool(.alone, 1, costs())]), load: load(10, 30), objectives: objectives,
+                seed: seed
+            ).run()
+        }
+        let pooled = FleetReport(pooling: runs, objectives: objectives)
+        #expect(pooled.requests == 60)
+        #expect(pooled.seconds == runs[0].report.seconds + runs[1].report.seconds)
+        #expect(
+            pooled.timeToFirstToken.maximum
+                == max(
+                    runs[0].report.timeToFirstToken.maximum,
+                    runs[1].report.timeToFirstToken.maximum))
+        #expect(pooled.traceHash != runs[0].report.traceHash)
     }
 
     @Test("too few steps make no model")

@@ -3,7 +3,7 @@ public import KapokModel
 import Synchronization
 
 /// The first line of a step log: what the engine was.
-public struct StepLogHeader: Codable, Sendable {
+public struct StepLogHeader: Codable, Equatable, Sendable {
     /// The name under which the model was served.
     public var model: String
     /// Threads of all executors.

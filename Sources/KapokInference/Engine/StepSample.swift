@@ -12,8 +12,10 @@ public struct StepSample: Codable, Sendable {
     public var decodeTokens = 0
     /// Sequences that decode.
     public var decodeSequences = 0
-    /// Keys attended to, summed over all tokens.
-    public var attendedKeys = 0
+    /// Keys attended to, summed over the tokens of prompts: a chunk reads them once for many.
+    public var prefillKeys = 0
+    /// Keys attended to, summed over the tokens of sequences that decode.
+    public var decodeKeys = 0
     /// Rows of logits.
     public var logitRows = 0
     /// From the step's start to its end, sampling included.
@@ -29,13 +31,15 @@ public struct StepSample: Codable, Sendable {
     /// Adds `count` tokens of a sequence, the first at position `start`, of which the last
     /// `logits` give a row of logits each.
     public mutating func add(count: Int, start: Int, logits: Int, isDecode: Bool) {
+        let keys = count * start + count * (count + 1) / 2
         if isDecode {
             decodeTokens += count
             decodeSequences += 1
+            decodeKeys += keys
         } else {
             prefillTokens += count
+            prefillKeys += keys
         }
-        attendedKeys += count * start + count * (count + 1) / 2
         logitRows += logits
     }
 }

@@ -6,6 +6,7 @@ struct FleetMachine {
     /// A step on its way.
     struct Running {
         var step: Step
+        var begin: Instant
         /// Seconds of work left, as if alone.
         var rest: Double
         /// Since when it has been going at `rate`.
@@ -22,6 +23,7 @@ struct FleetMachine {
     struct Executor {
         var role: ExecutorRole
         var running: Running?
+        var disturbance = StepDisturbance()
     }
 
     let role: EngineRole
@@ -52,21 +54,25 @@ struct FleetMachine {
             preconditionFailure("a step for an executor that the machine does not have")
         }
         let sample = Self.sample(of: step)
-        let work =
-            costs.draw(sample, &random) + costs.drawGap(sample.executor, &random)
+        let persistence = costs.executors[sample.executor]?.persistence ?? StepPersistence()
+        let point = executors[index].disturbance.next(persistence, at: now, &random)
+        let work = costs.seconds(sample, at: point) + costs.drawGap(sample.executor, &random)
         executors[index].running = Running(
-            step: step, rest: work, since: now, rate: 1, plan: 0)
+            step: step, begin: now, rest: work, since: now, rate: 1, plan: 0)
         adjustRates(at: now)
     }
 
     /// Ends the step of executor `index`.
-    mutating func finish(_ index: Int, at now: Instant) -> Step {
+    /// - Returns: the step, and a line of a step log for it. Its time holds the gap before it.
+    mutating func finish(_ index: Int, at now: Instant) -> (step: Step, sample: StepSample) {
         guard let running = executors[index].running else {
             preconditionFailure("an end of a step that does not run")
         }
         executors[index].running = nil
         adjustRates(at: now)
-        return running.step
+        var sample = Self.sample(of: running.step)
+        sample.nanoseconds = (now - running.begin).nanoseconds
+        return (running.step, sample)
     }
 
     /// When the step of executor `index` ends as things stand, and the plan's number; nil without

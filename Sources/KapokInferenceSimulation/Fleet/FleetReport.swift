@@ -1,4 +1,5 @@
 public import KapokInference
+import KapokSimulation
 
 /// What a load on a simulated fleet came to. All of it is modelled time.
 public struct FleetReport: Codable, Sendable {
@@ -49,6 +50,18 @@ public struct FleetReport: Codable, Sendable {
         public var timePerOutputToken: Double? {
             gaps.isEmpty ? nil : gaps.reduce(0, +) / Double(gaps.count)
         }
+    }
+
+    /// Several loads, each on a fleet of its own, taken together.
+    /// - Parameter runs: what `FleetSimulation.run` returned, at least once.
+    public init(
+        pooling runs: [(report: FleetReport, records: [Record])], objectives: ServingObjectives
+    ) {
+        var trace = TraceHash()
+        for run in runs { trace.mix(UInt64(run.report.traceHash, radix: 16) ?? 0) }
+        self.init(
+            runs.flatMap(\.records), seconds: runs.reduce(0) { $0 + $1.report.seconds },
+            objectives: objectives, traceHash: trace.value)
     }
 
     init(

@@ -45,15 +45,20 @@ public struct FleetSimulation: ~Copyable {
     private var now = Instant.zero
     private var lastEnd = Instant.zero
     private let seed: RandomStream
+    /// Called at the end of each step with the machine's number and what a real one would log.
+    private let onStep: (Int, StepSample) -> Void
 
     /// `load` on a fleet; equal seeds give equal reports.
+    /// - Parameter onStep: called at the end of each step with the machine's number and a line of
+    ///   a step log.
     public init(
         _ configuration: FleetConfiguration, load: ServingLoad, objectives: ServingObjectives,
-        seed: UInt64
+        seed: UInt64, onStep: @escaping (Int, StepSample) -> Void = { _, _ in }
     ) throws(FleetError) {
         if let fault = configuration.fault { throw FleetError(description: fault) }
         self.configuration = configuration
         self.load = load
+        self.onStep = onStep
         self.objectives = objectives
         self.seed = RandomStream(seed: seed)
         for pool in configuration.pools {
@@ -228,7 +233,8 @@ public struct FleetSimulation: ~Copyable {
     }
 
     private mutating func endStep(_ machine: Int, _ executor: Int) {
-        let step = machines[machine].finish(executor, at: now)
+        let (step, sample) = machines[machine].finish(executor, at: now)
+        onStep(machine, sample)
         let outcomes = step.entries.map { outcome($0, machine) }
         give(
             .stepDone(

@@ -10,8 +10,6 @@ public struct CostFitError: Error, CustomStringConvertible {
 extension StepCostModel {
     /// The fewest steps of an executor that a model is fitted to.
     public static let fewestSamples = 50
-    /// Quantiles that are kept of a distribution.
-    private static let quantiles = 101
     /// Gaps longer than this are idleness.
     private static let longestGap = 0.003
 
@@ -52,55 +50,61 @@ extension StepCostModel {
     }
 
     private static func fit(_ steps: [StepSample], slowdown: Double) -> Executor {
-        var equations = NormalEquations(unknowns: tokenKnots.count + rowKnots.count + 1)
+        var equations = NormalEquations(unknowns: tokenKnots.count + rowKnots.count + 2)
         for step in steps {
             // Relative errors count: a step of 2 ms is as important as one of 200.
             equations.add(row(step), equals: alone(step, slowdown: slowdown))
         }
         let solution = equations.solve()
-        var executor = Executor(
+        let durations = steps.map { step in
+            StepResiduals.Pair(
+                predicted: row(step).reduce(0) { $0 + solution[$1.index] * $1.weight },
+                real: alone(step, slowdown: slowdown))
+        }
+        let isPrefill = steps.map { $0.prefillTokens > 0 }
+        func residuals(_ kind: Bool) -> StepResiduals {
+            StepResiduals(zip(durations, isPrefill).filter { $0.1 == kind }.map(\.0))
+        }
+        let prefillResiduals = residuals(true)
+        let decodeResiduals = residuals(false)
+        let points = zip(durations, isPrefill).map { duration, isPrefill in
+            (isPrefill ? prefillResiduals : decodeResiduals)
+                .point(duration.predicted, duration.real)
+        }
+        let error = durations.reduce(0) { $0 + abs($1.predicted - $1.real) / $1.real }
+        return Executor(
             tokenSeconds: Array(solution[..<tokenKnots.count]),
             rowSeconds: Array(solution[tokenKnots.count..<tokenKnots.count + rowKnots.count]),
-            secondsPerKey: solution[solution.count - 1], slowdown: slowdown,
-            prefillResiduals: [], decodeResiduals: [], gapSeconds: [], samples: steps.count,
-            meanError: 0)
-        var ratios: (prefill: [Double], decode: [Double]) = ([], [])
-        var error = 0.0
-        for step in steps {
-            let predicted = row(step).reduce(0) { $0 + solution[$1.index] * $1.weight }
-            let real = alone(step, slowdown: slowdown)
-            error += abs(predicted - real) / real
-            let ratio = real / max(predicted, 1e-9)
-            if step.prefillTokens > 0 {
-                ratios.prefill.append(ratio)
-            } else {
-                ratios.decode.append(ratio)
-            }
-        }
-        executor.meanError = error / Double(steps.count)
-        executor.prefillResiduals = quantiles(of: ratios.prefill)
-        executor.decodeResiduals = quantiles(of: ratios.decode)
-        executor.gapSeconds = quantiles(
-            of: steps.map { Double($0.gapNanoseconds) / 1e9 }
-                .filter { $0 > 0 && $0 < longestGap })
-        return executor
+            secondsPerPrefillKey: solution[solution.count - 2],
+            secondsPerDecodeKey: solution[solution.count - 1], slowdown: slowdown,
+            prefillResiduals: prefillResiduals, decodeResiduals: decodeResiduals,
+            persistence: StepPersistence(fitting: Array(zip(points, starts(of: steps)))),
+            gapSeconds: StepResiduals.quantiles(
+                of: steps.map { Double($0.gapNanoseconds) / 1e9 }
+                    .filter { $0 > 0 && $0 < longestGap }),
+            samples: steps.count, meanError: error / Double(steps.count))
     }
 
-    /// A step's coefficients: parts of token knots, parts of row knots, attended keys.
+    /// When each step began, in seconds from the first one's begin.
+    private static func starts(of steps: [StepSample]) -> [Double] {
+        var end = 0.0
+        return steps.map { step in
+            let start = end + Double(step.gapNanoseconds) / 1e9
+            end = start + Double(step.nanoseconds) / 1e9
+            return start
+        }
+    }
+
+    /// A step's coefficients: parts of token knots, parts of row knots, keys of both kinds.
     private static func row(_ step: StepSample) -> [(index: Int, weight: Double)] {
         weights(tokenKnots, Double(step.prefillTokens + step.decodeTokens))
             // Without rows there is nothing to add: the first knot stays at 0.
             + weights(rowKnots, Double(step.logitRows)).filter { $0.index > 0 }.map {
                 ($0.index + tokenKnots.count, $0.weight)
-            } + [(tokenKnots.count + rowKnots.count, Double(step.attendedKeys))]
-    }
-
-    private static func quantiles(of values: [Double]) -> [Double] {
-        guard !values.isEmpty else { return [] }
-        let sorted = values.sorted()
-        return (0..<quantiles).map { part in
-            quantile(sorted, Double(part) / Double(quantiles - 1), empty: 0)
-        }
+            } + [
+                (tokenKnots.count + rowKnots.count, Double(step.prefillKeys)),
+                (tokenKnots.count + rowKnots.count + 1, Double(step.decodeKeys)),
+            ]
     }
 }
 

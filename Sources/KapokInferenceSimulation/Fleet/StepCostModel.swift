@@ -4,10 +4,11 @@ public import KapokWorld
 
 /// How long a step takes, fitted to steps of a real engine.
 ///
-/// `seconds = curve(tokens) + logit curve(rows) + perAttendedKey * keys`, where both curves are
-/// linear between knots: a pass over a few tokens costs what reading the weights costs, one over
-/// many what computing costs, and the curve bends where the machine does. The residuals that
-/// remain are kept as a distribution and drawn from, because percentiles live on them.
+/// `seconds = curve(tokens) + logit curve(rows) + a * prefill keys + b * decode keys`, where both
+/// curves are linear between knots: a pass over a few tokens costs what reading the weights costs,
+/// one over many what computing costs, and the curve bends where the machine does. Keys of chunks
+/// are read once for many tokens, those of single tokens for each. The residuals that remain are
+/// kept as distributions and drawn from, because percentiles live on them.
 public struct StepCostModel: Codable, Sendable {
     /// The cost of an executor's steps.
     public struct Executor: Codable, Sendable {
@@ -15,14 +16,18 @@ public struct StepCostModel: Codable, Sendable {
         public var tokenSeconds: [Double]
         /// Further seconds at each of `rowKnots`.
         public var rowSeconds: [Double]
-        /// Seconds per key attended to.
-        public var secondsPerKey: Double
+        /// Seconds per key that a token of a prompt attends to.
+        public var secondsPerPrefillKey: Double
+        /// Seconds per key that a token of a sequence that decodes attends to.
+        public var secondsPerDecodeKey: Double
         /// How much longer a step takes while another executor of the machine is busy too.
         public var slowdown: Double
-        /// Quantiles of real over predicted durations, evenly spaced from 0 to 1, for steps that
-        /// hold prompt tokens and for those that only decode.
-        public var prefillResiduals: [Double]
-        public var decodeResiduals: [Double]
+        /// What steps that hold prompt tokens really took.
+        public var prefillResiduals: StepResiduals
+        /// What steps that only decode really took.
+        public var decodeResiduals: StepResiduals
+        /// How long disturbances last.
+        public var persistence = StepPersistence()
         /// From one step's end to the next one's start, when there is work: quantiles of seconds.
         public var gapSeconds: [Double]
         /// Steps it was fitted to, and the mean relative error of single ones.
@@ -35,7 +40,7 @@ public struct StepCostModel: Codable, Sendable {
         0, 1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 1024,
     ]
     /// Rows of logits at which a curve may bend.
-    public static let rowKnots: [Double] = [0, 1, 2, 4, 8, 16, 32, 64]
+    public static let rowKnots: [Double] = [0, 1, 8, 32, 64]
 
     /// By the executor's name: both, prefill, decode.
     public var executors: [String: Executor]
@@ -55,15 +60,17 @@ public struct StepCostModel: Codable, Sendable {
         let tokens = Double(step.prefillTokens + step.decodeTokens)
         return Self.interpolate(executor.tokenSeconds, Self.tokenKnots, tokens)
             + Self.interpolate(executor.rowSeconds, Self.rowKnots, Double(step.logitRows))
-            + executor.secondsPerKey * Double(step.attendedKeys)
+            + executor.secondsPerPrefillKey * Double(step.prefillKeys)
+            + executor.secondsPerDecodeKey * Double(step.decodeKeys)
     }
 
-    /// A drawn duration of a step alone, in seconds.
-    public func draw(_ step: StepSample, _ random: inout RandomStream) -> Double {
+    /// The duration of a step alone, in seconds, at share `point` of what such steps take.
+    public func seconds(_ step: StepSample, at point: Double) -> Double {
         guard let executor = executors[step.executor] else { return 0 }
         let residuals =
             step.prefillTokens > 0 ? executor.prefillResiduals : executor.decodeResiduals
-        return seconds(step) * Self.quantile(residuals, random.unit(), empty: 1)
+        let predicted = seconds(step)
+        return predicted * residuals.draw(predicted, point)
     }
 
     /// A drawn time between a step's end and the next one's start, in seconds.
