@@ -291,6 +291,9 @@ let package = Package(
             dependencies: ["KapokWorld", "KapokAccelerator", "CKernels"],
             path: "Benchmarks/Accelerator", swiftSettings: strict),
         .executableTarget(
+            name: "ModelBenchmark", dependencies: ["KapokModel", "CKernels"],
+            path: "Benchmarks/Model", swiftSettings: strict),
+        .executableTarget(
             name: "FabricBenchmark",
             dependencies: ["KapokWorld", "KapokFabric", "KapokFabricSimulation", "CNetlink"],
             path: "Benchmarks/Fabric", swiftSettings: strict),
