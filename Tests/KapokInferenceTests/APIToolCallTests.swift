@@ -49,6 +49,13 @@ struct APIToolCallTests {
             written: "<tool_call>{\"name\":\"h\",\"arguments\":{}}</tool_call>",
             text: "<tool_call>{\"name\":\"h\",\"arguments\":{}}</tool_call>"),
         Example(written: "<tool_call>no</tool_call>!", text: "<tool_call>no</tool_call>!"),
+        // A list between the tags, as SmolLM2 writes.
+        Example(
+            written:
+                "<tool_call>[{\"name\": \"f\", \"arguments\": {\"a\": [1]}}, "
+                + "{\"name\": \"g\", \"arguments\": {}}]</tool_call>",
+            calls: ["f{\"a\": [1]}", "g{}"]),
+        Example(written: "<tool_call>[1, 2]</tool_call>", text: "<tool_call>[1, 2]</tool_call>"),
         Example(written: "<tool_call>{\"na", text: "<tool_call>{\"na"),
         Example(
             dialect: .bare,

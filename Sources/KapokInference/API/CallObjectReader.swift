@@ -17,16 +17,35 @@ struct CallObjectReader: Sendable {
     /// It is no call of a tool; `head` is all that was taken.
     private(set) var hasFailed = false
 
-    private let opensList: Bool
+    /// A bracket came before the call.
+    private(set) var isInList = false
+
+    /// What a call may begin with.
+    enum Opening: Sendable {
+        case object
+        /// A bracket, and then an object.
+        case list
+        case objectOrList
+
+        func allows(_ byte: UInt8) -> Bool {
+            switch byte {
+            case UInt8(ascii: "{"): self != .list
+            case UInt8(ascii: "["): self != .object
+            default: false
+            }
+        }
+    }
+
+    private let opening: Opening
     private var depth = 0
     private var isInString = false
     private var isEscaped = false
     private var argumentsAreOver = false
 
-    /// A reader of a call of one of `names`; `opensList` when a bracket comes before it.
-    init(names: Set<String>, opensList: Bool = false) {
+    /// A reader of a call of one of `names`.
+    init(names: Set<String>, opening: Opening = .object) {
         self.names = names
-        self.opensList = opensList
+        self.opening = opening
     }
 
     /// Takes bytes up to the end of the call; returns how many.
@@ -59,13 +78,17 @@ struct CallObjectReader: Sendable {
     private mutating func takeHead(_ byte: UInt8) -> String? {
         head.append(byte)
         let content = head.drop { $0 == 0x20 || $0 == 0x0A || $0 == 0x0D || $0 == 0x09 }
-        let first = opensList ? UInt8(ascii: "[") : UInt8(ascii: "{")
-        if head.count > Self.maximumHead || (content.first ?? first) != first {
+        guard let first = content.first else {
+            hasFailed = head.count > Self.maximumHead
+            return nil
+        }
+        if head.count > Self.maximumHead || !opening.allows(first) {
             hasFailed = true
             return nil
         }
+        isInList = first == UInt8(ascii: "[")
         guard byte == UInt8(ascii: "{"), content.count > 1 else { return nil }
-        let object = opensList ? content.dropFirst() : content
+        let object = isInList ? content.dropFirst() : content
         // With the arguments' brace as a null the rest is JSON, if this is a call.
         let completed = Array(object.dropLast()) + Array("null}".utf8)
         guard let value = try? JSONValue(parsing: completed), let members = value.objectValue

@@ -20,6 +20,8 @@ struct ToolCallReader: Sendable {
     private let dialect: ToolCallFormat.Dialect
     private let names: Set<String>
     private var state = State.start
+    /// Between tags stands a list of calls.
+    private var isInList = false
     /// What may be the beginning of something else than text.
     private var pending: [UInt8] = []
 
@@ -78,7 +80,7 @@ struct ToolCallReader: Sendable {
         case (.bare, UInt8(ascii: "{")): state = .call(CallObjectReader(names: names))
         case (.list, UInt8(ascii: "[")):
             // A list of something else is found out by the reader, and given back with its bracket.
-            state = .call(CallObjectReader(names: names, opensList: true))
+            state = .call(CallObjectReader(names: names, opening: .list))
         default: state = .text
         }
         return true
@@ -93,7 +95,8 @@ struct ToolCallReader: Sendable {
             let end = pending[..<tag].lastIndex { !Self.isSpace($0) }.map { $0 + 1 } ?? 0
             show(end, &pieces)
             pending.removeFirst(tag - end + Self.opening.count)
-            state = .call(CallObjectReader(names: names))
+            // SmolLM2 was taught to put a list between the tags.
+            state = .call(CallObjectReader(names: names, opening: .objectOrList))
             return true
         }
         // White space may stand before a tag, and the tag may be cut.
@@ -126,24 +129,25 @@ struct ToolCallReader: Sendable {
             state = .text
         } else {
             state = reader.isDone ? .afterCall : .call(reader)
+            if reader.isInList { isInList = true }
         }
         return true
     }
 
     private mutating func advanceAfterCall() -> Bool {
-        let content = pending.drop {
-            Self.isSpace($0) || (dialect != .tagged && Self.isSeparator($0))
-        }
+        let isSeparated = dialect != .tagged || isInList
+        let content = pending.drop { Self.isSpace($0) || (isSeparated && Self.isSeparator($0)) }
         pending = Array(content)
         guard let first = pending.first else { return false }
         if pending.starts(with: Self.closing) {
             pending.removeFirst(Self.closing.count)
+            isInList = false
             return true
         }
         if Self.closing.starts(with: pending) || Self.opening.starts(with: pending) {
             return false
         }
-        if dialect != .tagged, first == UInt8(ascii: "{") {
+        if isSeparated, first == UInt8(ascii: "{") {
             state = .call(CallObjectReader(names: names))
         } else {
             state = .text

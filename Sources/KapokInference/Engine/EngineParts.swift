@@ -79,10 +79,15 @@ struct EngineParts {
                     + "there is \(options.threads)")
         }
         guard (options.role == .prefill) == (options.transferListen != nil) else {
-            throw EngineError("a prefill role, and only one, has an address to listen on")
+            throw EngineError(
+                "a prefill role, and only one, has an address for decode roles to connect to: "
+                    + "name it with --transfer-listen and serve with --role prefill, or leave both "
+                    + "away")
         }
         guard (options.role == .decode) != options.prefillHosts.isEmpty else {
-            throw EngineError("a decode role, and only one, has prefill hosts")
+            throw EngineError(
+                "a decode role, and only one, has prefill hosts: name them with --prefill and "
+                    + "serve with --role decode, or leave both away")
         }
     }
 
