@@ -16,7 +16,7 @@ static void NAME(pack_token)(size_t columns, const float *x, uint8_t *packed) {
             // What is not finite must show in the result; what is as good as zero becomes zero.
             const float all = largest >= INFINITE ? __builtin_nanf("") : 0;
             memset(packed, 0, BLOCK);
-            extras[b] = (activation_block){all, all, 0, 0};
+            extras[b] = (activation_block){all, all, 0, 0, 0};
             continue;
         }
         const float maximum = float_of_bits((uint32_t)largest), factor = 127 / maximum;
@@ -32,6 +32,7 @@ static void NAME(pack_token)(size_t columns, const float *x, uint8_t *packed) {
         for (int k = BLOCK / 2; k < BLOCK; k++) sums[1] += quants[k];
         const int32_t sum = sums[0] + sums[1];
         const float scale = maximum / 127;
-        extras[b] = (activation_block){scale, scale * (float)sum, -8 * sum, -8 * sums[0]};
+        extras[b] = (activation_block){
+            scale, scale * (float)sum, -8 * sum, -8 * sums[0], -128 * sum};
     }
 }

@@ -30,6 +30,10 @@ typedef struct {
     __mmask16 last;
     // How far ahead weights are fetched, 0 when they are in a cache already; and activations.
     size_t weights_ahead, x_ahead;
+    // Of two groups: what is fetched meanwhile, a part of the rows after them, and so many lines
+    // of it with each block.
+    const uint8_t *next;
+    size_t next_lines;
 } tile;
 
 // The sums of token `t` of one or two groups.
@@ -38,6 +42,14 @@ AVX512 INLINE void store(
     float *y = at->y + (size_t)t * at->y_stride;
     _mm512_mask_storeu_ps(y, groups > 1 ? 0xFFFF : at->last, first);
     if (groups > 1) _mm512_mask_storeu_ps(y + ROWS, at->last, second);
+}
+
+// The part of the rows after these two groups that is fetched during `count` tokens from `t` on.
+INLINE void share_next_rows(tile *at, size_t t, size_t count, size_t tokens) {
+    const size_t lines = 2 * at->group_bytes / 64, blocks = at->columns / BLOCK;
+    const size_t begin = lines * t / tokens, end = lines * (t + count) / tokens;
+    at->next = at->groups + (lines + begin) * 64;
+    at->next_lines = (end - begin + blocks - 1) / blocks;
 }
 
 #include "linear_avx512_blocks.h"
@@ -66,6 +78,7 @@ AVX512 INLINE void go_over_tokens(
         at.x = call->activations + t * call->activation_stride;
         at.y = call->y + t * call->y_stride + row;
         at.x_ahead = left > count ? count * call->activation_stride : 0;
+        if (groups == 2 && !is_float(type)) share_next_rows(&at, t, count, call->tokens);
         if (is_float(type)) float_tile(&at, type, groups, (int)count);
         else block_tile(&at, type, groups, (int)count);
         at.weights_ahead = 0;
@@ -81,34 +94,34 @@ AVX512 INLINE void go_over_rows(const linear_call *call, const kapok_weight_type
     for (; row < call->row_end; row += ROWS) go_over_tokens(call, type, 1, row);
 }
 
-AVX512 void kapok_linear_integers_avx512(const linear_call *call, int32_t *y) {
+AVX512 INLINE void integers_over_tokens(
+    const linear_call *call, const int groups, size_t row, int32_t *y) {
     const kapok_weight_type type = KAPOK_WEIGHT_Q8_0;
-    for (size_t row = call->row_begin; row < call->row_end; row += 2 * ROWS) {
-        const size_t rows = call->row_end - row;
-        const int groups = rows > ROWS ? 2 : 1;
-        tile at = {
-            .groups = call->weights + row / ROWS * group_bytes(type, call->columns),
-            .group_bytes = group_bytes(type, call->columns),
-            .columns = call->columns,
-            .x = call->activations,
-            .x_stride = call->activation_stride,
-            .y_stride = call->y_stride,
-        };
-        const size_t last = rows - (size_t)(groups - 1) * ROWS;
-        at.last = last >= ROWS ? 0xFFFF : (__mmask16)(0xFFFF >> (ROWS - last));
-        int32_t *target = y + row;
-        size_t t = 0;
-        for (; t + PANEL_TOKENS <= call->tokens; t += PANEL_TOKENS) {
-            if (groups == 2) integer_tile_of(&at, type, target, 2, PANEL_TOKENS);
-            else integer_tile_of(&at, type, target, 1, PANEL_TOKENS);
-            at.x += PANEL_TOKENS * at.x_stride;
-            target += PANEL_TOKENS * at.y_stride;
-        }
-        for (; t < call->tokens; t++, at.x += at.x_stride, target += at.y_stride) {
-            if (groups == 2) integer_tile_of(&at, type, target, 2, 1);
-            else integer_tile_of(&at, type, target, 1, 1);
-        }
+    tile at = {
+        .groups = call->weights + row / ROWS * group_bytes(type, call->columns),
+        .group_bytes = group_bytes(type, call->columns),
+        .columns = call->columns,
+        .x = call->activations,
+        .x_stride = call->activation_stride,
+        .y_stride = call->y_stride,
+    };
+    const size_t last = call->row_end - row - (size_t)(groups - 1) * ROWS;
+    at.last = last >= ROWS ? 0xFFFF : (__mmask16)(0xFFFF >> (ROWS - last));
+    y += row;
+    for (size_t t = 0, count; t < call->tokens; t += count) {
+        const size_t left = call->tokens - t, tiles = (left + PANEL_TOKENS - 1) / PANEL_TOKENS;
+        count = (left + tiles - 1) / tiles;
+        share_next_rows(&at, t, count, call->tokens);
+        integer_tile(&at, y, groups, (int)count);
+        at.x += count * at.x_stride;
+        y += count * at.y_stride;
     }
+}
+
+AVX512 void kapok_linear_integers_avx512(const linear_call *call, int32_t *y) {
+    size_t row = call->row_begin;
+    for (; row + ROWS < call->row_end; row += 2 * ROWS) integers_over_tokens(call, 2, row, y);
+    if (row < call->row_end) integers_over_tokens(call, 1, row, y);
 }
 
 AVX512 static void multiply_f32(const linear_call *c) { go_over_rows(c, KAPOK_WEIGHT_F32); }

@@ -64,6 +64,7 @@ AVX512 INLINE __m512i
 first_sum(const kapok_weight_type type, const activation_block *extra, const int half) {
     const int shift = offset_shift(type);
     if (shift < 0) return _mm512_setzero_si512();
+    if (type == KAPOK_WEIGHT_Q8_0) return _mm512_set1_epi32(extra->byte_offset);
     if (type != KAPOK_WEIGHT_Q6_K) {
         const __m512i offset = _mm512_set1_epi32(extra->offset);
         return shift == 0 ? offset : _mm512_slli_epi32(offset, (unsigned)shift);
@@ -107,6 +108,14 @@ AVX512 INLINE void fetch_ahead(const kapok_weight_type type, const uint8_t *from
     }
 }
 
+// Asks for the next part of the rows after these; returns what comes after it.
+AVX512 INLINE const uint8_t *fetch_next(const tile *at, const uint8_t *next) {
+    for (size_t i = 0; i < at->next_lines; i++, next += 64) {
+        _mm_prefetch((const char *)next, _MM_HINT_T1);
+    }
+    return next;
+}
+
 // One block of `groups` groups by `tokens` tokens. `x` are the block's activations, `extras` what
 // belongs to them; `b` is its place in the run.
 AVX512 INLINE void add_block(
@@ -115,9 +124,7 @@ AVX512 INLINE void add_block(
     __m512 sums[GROUPS][BLOCK_TOKENS]) {
     const int halves = type == KAPOK_WEIGHT_Q6_K ? 2 : 1;
     const uint8_t *block = run + run_scale_bytes(type) + b * block_bytes(type);
-    UNROLL for (int g = 0; g < groups; g++) {
-        fetch_ahead(type, block + (size_t)g * at->group_bytes + at->weights_ahead, b);
-    }
+    if (groups == 1) fetch_ahead(type, block + at->weights_ahead, b);
     UNROLL for (int half = 0; half < halves; half++) {
         __m512i integers[GROUPS][BLOCK_TOKENS];
         UNROLL for (int t = 0; t < tokens; t++) {
@@ -151,7 +158,7 @@ AVX512 INLINE void add_block(
 AVX512 INLINE void block_tile_of(
     const tile *at, const kapok_weight_type type, const int groups, const int tokens) {
     const size_t blocks = at->columns / BLOCK;
-    const uint8_t *run = at->groups, *x = at->x, *extras = x + blocks * BLOCK;
+    const uint8_t *run = at->groups, *x = at->x, *extras = x + blocks * BLOCK, *next = at->next;
     __m512 sums[GROUPS][BLOCK_TOKENS];
     UNROLL for (int g = 0; g < groups; g++) {
         UNROLL for (int t = 0; t < tokens; t++) sums[g][t] = _mm512_setzero_ps();
@@ -159,6 +166,7 @@ AVX512 INLINE void block_tile_of(
     for (size_t first = 0; first < blocks; first += run_blocks(type)) {
         const size_t left = blocks - first, all = run_blocks(type), count = left < all ? left : all;
         for (size_t b = 0; b < count; b++) {
+            if (groups == 2) next = fetch_next(at, next);
             add_block(at, type, groups, tokens, run, b, x, extras, sums);
             x += BLOCK;
             extras += sizeof(activation_block);
@@ -191,29 +199,44 @@ AVX512 INLINE void block_tile(
 }
 
 // The integer part of `block_tile` alone, over all blocks: `y` gets 32-bit sums.
-AVX512 INLINE void integer_tile_of(
-    const tile *at, const kapok_weight_type type, int32_t *y, const int groups, const int tokens) {
+AVX512 INLINE void integer_tile_of(const tile *at, int32_t *y, const int groups, const int tokens) {
+    const kapok_weight_type type = KAPOK_WEIGHT_Q8_0;
     const size_t blocks = at->columns / BLOCK;
-    const uint8_t *x = at->x;
+    const uint8_t *x = at->x, *extras = x + blocks * BLOCK, *next = at->next;
     __m512i sums[GROUPS][BLOCK_TOKENS];
+    int32_t offsets[BLOCK_TOKENS];
     UNROLL for (int t = 0; t < tokens; t++) {
-        const activation_block *extras =
-            (const activation_block *)(x + (size_t)t * at->x_stride + blocks * BLOCK);
-        int32_t first = 0;
-        for (size_t b = 0; b < blocks; b++) first += extras[b].offset;
-        UNROLL for (int g = 0; g < groups; g++) {
-            sums[g][t] = _mm512_set1_epi32(first * (1 << offset_shift(type)));
-        }
+        offsets[t] = 0;
+        UNROLL for (int g = 0; g < groups; g++) sums[g][t] = _mm512_setzero_si512();
     }
-    for (size_t b = 0; b < blocks; b++, x += BLOCK) {
+    for (size_t b = 0; b < blocks; b++, x += BLOCK, extras += sizeof(activation_block)) {
+        next = fetch_next(at, next);
         const uint8_t *block = at->groups + block_offset(type, b);
         add_products(type, groups, tokens, block, at->group_bytes, x, at->x_stride, 0, sums);
+        // The scalar units have nothing else to do; by itself before the products this took as
+        // long as a twelfth of them.
+        UNROLL for (int t = 0; t < tokens; t++) {
+            const activation_block *extra =
+                (const activation_block *)(extras + (size_t)t * at->x_stride);
+            offsets[t] += extra->byte_offset;
+        }
     }
     UNROLL for (int t = 0; t < tokens; t++) {
         UNROLL for (int g = 0; g < groups; g++) {
             _mm512_mask_storeu_epi32(
                 y + (size_t)t * at->y_stride + g * ROWS, g + 1 < groups ? 0xFFFF : at->last,
-                sums[g][t]);
+                _mm512_add_epi32(sums[g][t], _mm512_set1_epi32(offsets[t])));
         }
+    }
+}
+
+AVX512 INLINE void integer_tile(const tile *at, int32_t *y, const int groups, int tokens) {
+    switch (tokens) {
+    case 1: integer_tile_of(at, y, groups, 1); return;
+    case 2: integer_tile_of(at, y, groups, 2); return;
+    case 3: integer_tile_of(at, y, groups, 3); return;
+    case 4: integer_tile_of(at, y, groups, 4); return;
+    case 5: integer_tile_of(at, y, groups, 5); return;
+    default: integer_tile_of(at, y, groups, 6); return;
     }
 }

@@ -41,6 +41,8 @@ typedef struct {
     float scaled_sum;
     // -8 * the sum of the bytes, and of the first 16: what subtracting 8 from each weight adds.
     int32_t offset, first_offset;
+    // -128 * the sum of the bytes: for 8-bit weights, whose kernel would spend a shift on it.
+    int32_t byte_offset;
 } activation_block;
 
 // One call of kapok_linear.
