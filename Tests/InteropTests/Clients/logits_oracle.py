@@ -78,9 +78,9 @@ class Oracle:
         tokens = len(x)
         name = f"blk.{block}.attn_"
         head = self.width // self.heads
-        q = (self.linear(x, name + "q")).reshape(tokens, self.heads, head)
-        k = (self.linear(x, name + "k")).reshape(tokens, self.key_heads, head)
-        v = (self.linear(x, name + "v")).reshape(tokens, self.key_heads, head)
+        q = self.linear(x, name + "q").reshape(tokens, self.heads, head)
+        k = self.linear(x, name + "k").reshape(tokens, self.key_heads, head)
+        v = self.linear(x, name + "v").reshape(tokens, self.key_heads, head)
         q, k = self.rotate(q, halves), self.rotate(k, halves)
         k, v = (numpy.repeat(t, self.heads // self.key_heads, axis=1) for t in (k, v))
         scores = numpy.einsum("qhd,khd->hqk", q, k) / numpy.sqrt(head)
