@@ -30,6 +30,8 @@ struct KernelShapeOptions: ParsableArguments {
     @Option(help: "Tokens.") var tokens: Int?
     @Option(help: "Elements of a token.") var model: Int?
     @Option(help: "Elements of a hidden layer.") var hidden: Int?
+    @Option(help: "1: heads of queries and keys are stored element by element.")
+    var elementMajor: Int?
     @Option(help: "1: neighbouring elements are rotated as pairs; 0: halves of a head.")
     var interleaved: Int?
 
@@ -43,6 +45,7 @@ struct KernelShapeOptions: ParsableArguments {
             "height": height, "inputs": inputs, "outputs": outputs,
             "kernelHeight": kernelHeight, "kernelWidth": kernelWidth, "stride": stride,
             "padding": padding, "tokens": tokens, "model": model, "hidden": hidden,
+            "elementMajor": elementMajor,
         ]
         return named.compactMapValues(\.self)
     }

@@ -40,6 +40,21 @@ struct KernelAttentionTests {
         }
     }
 
+    @Test(
+        "queries and keys may lie element by element, and nothing is transposed then",
+        arguments: [1, 150, 530], [ElementType.bf16, .fp32])
+    func elementMajor(sequence: Int, type: ElementType) throws {
+        let shape = [
+            "heads": 4, "kvHeads": 2, "sequence": sequence, "headSize": 8, "elementMajor": 1,
+        ]
+        try KernelsHarness.check(
+            AttentionKernel(), shape, type, Self.variants, seed: 7, on: machine)
+        let arguments = try KernelArguments(
+            for: AttentionKernel(), shape, type: type, variant: "transposed")
+        let traced = try AttentionKernel().trace(arguments, on: machine)
+        #expect(!traced.instructions.contains { $0.flags.contains(.transpose) })
+    }
+
     @Test("keys and values that do not fit into SBUF stream, once for each block of queries")
     func streaming() throws {
         let description = machine.description.setting(

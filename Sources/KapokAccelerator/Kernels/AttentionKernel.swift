@@ -18,6 +18,8 @@ struct AttentionKernel: LibraryKernel {
         KernelParameterDefinition("headSize", 128, 1...128, "the elements of a head"),
         KernelParameterDefinition(
             "causal", 1, 0...1, "1: positions see only themselves and earlier ones"),
+        KernelParameterDefinition(
+            "elementMajor", 0, 0...1, "1: heads of queries and keys are headSize x sequence"),
     ]
     let variants = [
         KernelVariant("online", "queries in partitions, running maximum: scores of any size"),
@@ -48,8 +50,8 @@ struct AttentionKernel: LibraryKernel {
         return [
             TensorDeclaration(name: "q", shape: shape.queries, type: type, role: .input),
             TensorDeclaration(name: "k", shape: shape.keys, type: type, role: .input),
-            TensorDeclaration(name: "v", shape: shape.keys, type: type, role: .input),
-            TensorDeclaration(name: "result", shape: shape.queries, type: type, role: .output),
+            TensorDeclaration(name: "v", shape: shape.values, type: type, role: .input),
+            TensorDeclaration(name: "result", shape: shape.results, type: type, role: .output),
         ]
     }
 
@@ -59,7 +61,8 @@ struct AttentionKernel: LibraryKernel {
         let shape = AttentionShape(arguments)
         let tensors = AttentionTensors(
             q: k.input("q", shape.queries, type), k: k.input("k", shape.keys, type),
-            v: k.input("v", shape.keys, type), result: k.output("result", shape.queries, type))
+            v: k.input("v", shape.values, type), result: k.output("result", shape.results, type),
+            isElementMajor: shape.isElementMajor)
         switch arguments.variant {
         case "online": OnlineAttention(k: k, shape: shape, tensors: tensors).build()
         default: TransposedAttention(k: k, shape: shape, tensors: tensors).build()
@@ -81,16 +84,19 @@ struct AttentionKernel: LibraryKernel {
         let shape = AttentionShape(arguments)
         let (q, k, v) = (inputs["q"] ?? [], inputs["k"] ?? [], inputs["v"] ?? [])
         let size = shape.headSize
+        // From one element of a row to the next, and from row to row.
+        let (inner, outer) = shape.isElementMajor ? (shape.sequence, 1) : (1, size)
         var result: [Double] = []
         for row in 0..<(q.count / size) {
             let position = row % shape.sequence
             let head = row / shape.sequence / shape.group
             let keys = shape.isCausal ? position + 1 : shape.sequence
             let first = head * shape.sequence * size
+            let query = (row - position) * size + position * outer
             let scores = (0..<keys).map { key in
                 var sum = 0.0
                 for index in 0..<size {
-                    sum += q[row * size + index] * k[first + key * size + index]
+                    sum += q[query + index * inner] * k[first + key * outer + index * inner]
                 }
                 return shape.scale * sum
             }
@@ -120,6 +126,8 @@ struct AttentionShape: Sendable {
     let sequence: Int
     let headSize: Int
     let isCausal: Bool
+    /// Whether heads of queries and keys are elements x positions.
+    let isElementMajor: Bool
 
     init(_ arguments: KernelArguments) {
         batch = arguments["batch"]
@@ -128,21 +136,39 @@ struct AttentionShape: Sendable {
         sequence = arguments["sequence"]
         headSize = arguments["headSize"]
         isCausal = arguments["causal"] == 1
+        isElementMajor = arguments["elementMajor"] == 1
     }
 
-    /// The shape of queries and results, and that of keys and values.
-    var queries: [Int] { [batch, heads, sequence, headSize] }
-    var keys: [Int] { [batch, keyValueHeads, sequence, headSize] }
+    /// The shapes of queries and keys, and of results and values.
+    var queries: [Int] { [batch, heads] + head }
+    var keys: [Int] { [batch, keyValueHeads] + head }
+    var results: [Int] { [batch, heads, sequence, headSize] }
+    var values: [Int] { [batch, keyValueHeads, sequence, headSize] }
+    private var head: [Int] { isElementMajor ? [headSize, sequence] : [sequence, headSize] }
     /// Query heads that share a head of keys and values.
     var group: Int { heads / keyValueHeads }
     /// What scores are multiplied by.
     var scale: Double { 1 / Double(headSize).squareRoot() }
 }
 
-/// The tensors of an attention, each [batch, heads, sequence, headSize].
+/// The tensors of an attention, each [batch, heads, sequence, headSize]; those of queries and keys
+/// [batch, heads, headSize, sequence] when they are element-major, as projections can make them: then nothing is
+/// transposed.
 struct AttentionTensors<Element: MatrixElement> {
     let q: Tensor<Element>
     let k: Tensor<Element>
     let v: Tensor<Element>
     let result: Tensor<Element>
+    let isElementMajor: Bool
+
+    /// Brings some queries of a head to `tile`, headSize x queries.
+    func load(
+        _ k: KernelBuilder, into tile: Tile<SBUF, Element>, queries: TileSpan, batch: Int, head: Int
+    ) {
+        if isElementMajor {
+            k.load(into: tile, from: q[batch, head, .all, queries])
+        } else {
+            TransposedLoad(k: k).load(into: tile, from: q[batch, head, queries])
+        }
+    }
 }

@@ -9,20 +9,26 @@ struct KeyValueStream<Element: MatrixElement> {
     private let values: Tensor<Element>
     private let blocks: [TileSpan]
     private let isResident: Bool
+    private let isElementMajor: Bool
     /// The blocks that were loaded: all of them by index, or only the last one.
     private var loaded: [Int: KeyValueBlock<Element>] = [:]
 
     /// - Parameters:
     ///   - keys: sequence x headSize, and so are `values`.
-    init(k: KernelBuilder, keys: Tensor<Element>, values: Tensor<Element>) {
+    ///   - isElementMajor: whether keys are headSize x sequence instead.
+    init(
+        k: KernelBuilder, keys: Tensor<Element>, values: Tensor<Element>,
+        isElementMajor: Bool = false
+    ) {
+        self.isElementMajor = isElementMajor
         self.k = k
         self.keys = keys
         self.values = values
         let columns = k.machine.movingColumns
-        blocks = TileSpan.pieces(of: keys.shape[0], by: columns)
+        blocks = TileSpan.pieces(of: values.shape[0], by: columns)
         let size = Element.elementType.byteCount
         let tiles = columns / k.machine.tensorRows
-        let blockBytes = (columns + tiles * (keys.shape[1] + 1)) * size
+        let blockBytes = (columns + tiles * (values.shape[1] + 1)) * size
         isResident = blocks.count * blockBytes <= k.machine.sbufBytesPerPartition * 3 / 8
     }
 
@@ -48,11 +54,15 @@ struct KeyValueStream<Element: MatrixElement> {
     }
 
     private func load(_ span: TileSpan) -> KeyValueBlock<Element> {
-        let headSize = keys.shape[1]
+        let headSize = values.shape[1]
         let rows = k.machine.tensorRows
         let keyTile = k.sbuf("keys", [headSize, span.size], Element.self)
         let valueTile = k.sbuf("values", [rows, span.size / rows, headSize + 1], Element.self)
-        TransposedLoad(k: k).load(into: keyTile[.all, ..<span.count], from: keys[span])
+        if isElementMajor {
+            k.load(into: keyTile[.all, ..<span.count], from: keys[.all, span])
+        } else {
+            TransposedLoad(k: k).load(into: keyTile[.all, ..<span.count], from: keys[span])
+        }
         RowTiles(rows: span.count, tileRows: rows)
             .load(k.gpsimd, into: valueTile[.all, .all, ..<headSize], from: values[span])
         k.vector.memset(valueTile[.all, .all, headSize...], to: 1)

@@ -42,12 +42,13 @@ struct TransposedAttention<Element: MatrixElement> {
         k.loop("batch", 0..<shape.batch) { batch in
             k.loop("kvHead", 0..<shape.keyValueHeads) { keyHead in
                 var keys = KeyValueStream(
-                    k: k, keys: tensors.k[batch, keyHead], values: tensors.v[batch, keyHead])
+                    k: k, keys: tensors.k[batch, keyHead], values: tensors.v[batch, keyHead],
+                    isElementMajor: shape.isElementMajor)
                 k.loop("head", 0..<shape.group) { member in
                     let head = keyHead * shape.group + member
                     k.loop("queries", over: shape.sequence, by: blockQueries) { queries in
                         attend(
-                            tensors.q[batch, head, queries], tensors.result[batch, head, queries],
+                            batch, head, tensors.result[batch, head, queries],
                             queries, &keys)
                     }
                 }
@@ -57,11 +58,12 @@ struct TransposedAttention<Element: MatrixElement> {
 
     /// One block of queries, against all keys that it sees.
     private func attend(
-        _ q: Tensor<Element>, _ result: Tensor<Element>, _ queries: TileSpan,
+        _ batch: Int, _ head: Int, _ result: Tensor<Element>, _ queries: TileSpan,
         _ keys: inout KeyValueStream<Element>
     ) {
         let transposed = k.sbuf("queries", [shape.headSize, blockQueries], Element.self)
-        TransposedLoad(k: k).load(into: transposed[.all, ..<queries.count], from: q)
+        tensors.load(
+            k, into: transposed[.all, ..<queries.count], queries: queries, batch: batch, head: head)
         let tiles = TileSpan.pieces(of: queries.count, by: tileRows)
         var sums: [Tile<PSUM, FP32>] = []
         for _ in TileSpan.pieces(of: tiles.count, by: tilesPerSum) {
