@@ -30,24 +30,28 @@
 #undef NAME
 #pragma clang attribute pop
 
+#include "linear_activations_avx512.h"
+
 #endif
 
 void kapok_linear_pack_activations_with(
     kapok_linear_implementation implementation, kapok_weight_type type, size_t columns,
     const float *x, size_t x_stride, size_t tokens, void *packed) {
     const size_t bytes = kapok_linear_activation_bytes(type, columns);
+    const size_t blocks = columns / BLOCK;
     uint8_t *target = packed;
     for (size_t t = 0; t < tokens; t++, x += x_stride, target += bytes) {
         if (is_float(type)) {
             memcpy(target, x, columns * sizeof(float));
             continue;
         }
+        activation_block *extras = (activation_block *)(target + blocks * BLOCK);
         switch (implementation) {
 #if defined(__x86_64__)
-        case KAPOK_LINEAR_AVX2: pack_token_avx2(columns, x, target); break;
-        case KAPOK_LINEAR_AVX512: pack_token_avx512(columns, x, target); break;
+        case KAPOK_LINEAR_AVX2: pack_blocks_avx2(blocks, x, target, extras); break;
+        case KAPOK_LINEAR_AVX512: pack_token_avx512(blocks, x, target, extras); break;
 #endif
-        default: pack_token_portable(columns, x, target);
+        default: pack_blocks_portable(blocks, x, target, extras);
         }
     }
 }

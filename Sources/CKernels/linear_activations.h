@@ -1,9 +1,9 @@
-// Packing of one token's activations in plain C, included once for each instruction set by
-// linear_activations.c; every step is exact or rounded in one way, so all give the same bits.
+// Packing of some blocks of a token's activations in plain C, included once for each instruction
+// set by linear_activations.c; every step is exact or rounded in one way, so all give the same
+// bits.
 
-static void NAME(pack_token)(size_t columns, const float *x, uint8_t *packed) {
-    const size_t blocks = columns / BLOCK;
-    activation_block *extras = (activation_block *)(packed + blocks * BLOCK);
+static void NAME(pack_blocks)(
+    size_t blocks, const float *x, uint8_t *packed, activation_block *extras) {
     for (size_t b = 0; b < blocks; b++, x += BLOCK, packed += BLOCK) {
         // As integers the bits of absolute values are in the order of the values, NaN the last.
         int32_t bits[BLOCK], largest = 0;

@@ -43,7 +43,7 @@ struct LinearPackingTests {
             product.x[64 + k] = .leastNonzeroMagnitude * Float(k)
             product.x[96 + k] = .greatestFiniteMagnitude / Float(k + 1)
         }
-        let used = 256 / 32 * 48
+        let used = 256 / 32 * 52
         let expected = product.packedActivations(KAPOK_LINEAR_PORTABLE)
         let stride = kapok_linear_activation_bytes(Self.q4_1.type, 256)
         for implementation in LinearTests.implementations {
@@ -51,6 +51,30 @@ struct LinearPackingTests {
             for token in 0..<6 {
                 let at = token * stride
                 #expect(memcmp(packed.bytes + at, expected.bytes + at, used) == 0)
+            }
+        }
+    }
+
+    @Test("whatever its number of blocks and whichever are odd, a token is packed in one way")
+    func oddBlocks() {
+        let odd: [Float] = [0, 1e-36, 2e38, .nan, .infinity, -127.5, 0.5]
+        var random = LinearRandom(seed: 77)
+        for columns in stride(from: 32, through: 640, by: 32) {
+            for seed in 0..<4 {
+                var product = LinearProduct(
+                    Self.q4_1, rows: 16, columns: columns, tokens: 1, seed: UInt64(seed))
+                for block in 0..<(columns / 32) where random.byte() % 4 == 0 {
+                    let value = odd[Int(random.byte()) % odd.count]
+                    for k in 0..<32 where random.byte() % 3 != 0 {
+                        product.x[block * 32 + k] = value
+                    }
+                }
+                let expected = product.packedActivations(KAPOK_LINEAR_PORTABLE)
+                for implementation in LinearTests.implementations {
+                    let packed = product.packedActivations(implementation)
+                    let isSame = memcmp(packed.bytes, expected.bytes, columns / 32 * 52) == 0
+                    #expect(isSame, "\(columns) columns, seed \(seed)")
+                }
             }
         }
     }
