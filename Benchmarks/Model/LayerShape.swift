@@ -29,6 +29,9 @@ enum LayerShape {
         MatrixShape(rows: 1536, columns: 576), MatrixShape(rows: 1536, columns: 576),
         MatrixShape(rows: 576, columns: 1536),
     ]
+    /// Whether matrix `index` of a block has another input than the one before it: queries, keys
+    /// and values share one, gate and up another.
+    static func beginsInput(_ index: Int) -> Bool { [0, 3, 4, 6].contains(index) }
     /// The matrix of the vocabulary, which is the embedding, too.
     static let output = MatrixShape(rows: 49152, columns: 576)
 }

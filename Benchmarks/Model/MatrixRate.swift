@@ -36,7 +36,7 @@ struct MatrixRate {
         var shapes: [(shape: MatrixShape, share: Share)]
         /// All matrices of one of the model's blocks.
         var layer: Share
-        /// The same with the quantisation of activations; not for `integers`.
+        /// The same with the quantisation of activations, of each input once; not for `integers`.
         var whole: Share?
     }
 
@@ -107,8 +107,10 @@ struct MatrixRate {
                 meter.measure { thread in
                     var done = 0.0
                     for _ in 0..<passes {
-                        for product in products {
-                            if packing { product.packActivations(thread, meter.threads) }
+                        for (index, product) in products.enumerated() {
+                            if packing, LayerShape.beginsInput(index) {
+                                product.packActivations(thread, meter.threads)
+                            }
                             done += multiply(product, tiles[thread], thread)
                         }
                     }
@@ -234,12 +236,16 @@ private struct Product {
 
     var operations: Double { 2 * Double(shape.rows) * Double(shape.columns) * Double(tokens) }
 
-    /// One thread's part of the tokens.
+    /// One thread's part of the tokens, from floats that are in its cache, as the model's are.
     func packActivations(_ thread: Int, _ threads: Int) {
         let (first, last) = (tokens * thread / threads, tokens * (thread + 1) / threads)
-        kapok_linear_pack_activations(
-            type, shape.columns,
-            floats.base.assumingMemoryBound(to: Float.self) + first * shape.columns, shape.columns,
-            last - first, target.base + first * activationBytes)
+        for token in first..<last {
+            let from = token % Self.freshTokens * shape.columns
+            kapok_linear_pack_activations(
+                type, shape.columns, floats.base.assumingMemoryBound(to: Float.self) + from,
+                shape.columns, 1, target.base + token * activationBytes)
+        }
     }
+
+    private static let freshTokens = 4
 }

@@ -39,6 +39,12 @@ struct VectorRate {
         var type: kapok_weight_type
         var shape: MatrixShape
         var offset: Int
+
+        /// The rows of one thread's part.
+        func rows(_ thread: Int, of threads: Int) -> Range<Int> {
+            let (groups, rows) = (shape.groups, Int(KAPOK_LINEAR_ROWS))
+            return (groups * thread / threads * rows)..<(groups * (thread + 1) / threads * rows)
+        }
     }
 
     /// Each type over as many of the model's blocks as a set takes; and the model for tests itself,
@@ -115,15 +121,14 @@ struct VectorRate {
             var done = 0
             let y = vectors.outputs[thread].base.assumingMemoryBound(to: Float.self)
             for _ in 0..<passes {
-                for (matrix, input) in zip(matrices, vectors.inputs) {
-                    let groups = matrix.shape.groups
-                    let begin = groups * thread / threads * Int(KAPOK_LINEAR_ROWS)
-                    let end = groups * (thread + 1) / threads * Int(KAPOK_LINEAR_ROWS)
+                for (index, matrix) in matrices.enumerated() {
+                    let rows = matrix.rows(thread, of: threads)
                     kapok_linear_with(
                         implementation, matrix.type, matrix.shape.columns,
-                        memory.base + matrix.offset, begin, end, input, 1, y, matrix.shape.rows)
+                        memory.base + matrix.offset, rows.lowerBound, rows.upperBound,
+                        vectors.inputs[index], 1, y, matrix.shape.rows)
                     done += kapok_linear_packed_bytes(
-                        matrix.type, end - begin, matrix.shape.columns)
+                        matrix.type, rows.count, matrix.shape.columns)
                 }
             }
             return Double(done)
