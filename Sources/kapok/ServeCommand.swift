@@ -19,7 +19,8 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup(title: "Server") var server: ServerOptions
     @OptionGroup(title: "Engine") var engine: EngineFlags
     @OptionGroup(title: "Roles") var roles: RoleOptions
-    @Flag(help: "Print one line of JSON when ready, and nothing else.")
+    @OptionGroup(title: "Explanation (no server)") var explanation: ExplainOptions
+    @Flag(help: "Print one line of JSON when ready (or the explanation as JSON), nothing else.")
     var json = false
 
     /// Which model.
@@ -177,6 +178,10 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        if let machine = explanation.explain {
+            let path = try await ModelSource.resolve(model.model, model.store)
+            return try explanation.run(machine: machine, model: path, json: json)
+        }
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         var logger = Logger(label: "kapok")
         logger.logLevel = .notice

@@ -105,9 +105,12 @@ struct PassPlan: Sendable {
         var layer: Int?
         /// Tokens of the pass that it works on.
         var tokens: Range<Int>
+        /// Cores wait for each other between the steps of one segment and of the next.
+        var segment: Int
     }
 
     private(set) var steps: [Step] = []
+    private var segment = 0
 
     /// Tokens that a kernel other than attention takes at most: a longer prompt takes several
     /// calls.
@@ -151,7 +154,7 @@ struct PassPlan: Sendable {
     }
 
     private mutating func add(_ kernel: LoweredKernel, _ layer: Int?, _ tokens: Range<Int>) {
-        steps.append(Step(kernel: kernel, layer: layer, tokens: tokens))
+        steps.append(Step(kernel: kernel, layer: layer, tokens: tokens, segment: segment))
     }
 
     private mutating func add(
@@ -215,11 +218,12 @@ struct PassPlan: Sendable {
                 if part == 1, !share.hidden.isEmpty {
                     add(.feedForward, layer, spans, addsStream: false)
                 }
-                guard rows > 0 else { continue }
-                for span in spans {
+                segment += 1
+                for span in rows > 0 ? spans : [] {
                     let sum = AllReduceKernel(rows: rows, tokens: span.count, cores: cores)
                     add(.allReduce(sum), layer, span)
                 }
+                segment += 1
             }
         }
     }
