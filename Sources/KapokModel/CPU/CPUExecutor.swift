@@ -32,7 +32,7 @@ public final class CPUExecutor {
 
     /// Runs a batch: writes keys and values of its tokens into their pages.
     /// - Returns: `batch.logitCount` rows of `vocabularySize` logits, in the order of spans and
-    ///   positions; valid until the next call.
+    ///   positions; valid until the next call, as long as the executor lives.
     /// - Throws: `CPUModelError.invalidBatch`, before anything is written, or
     ///   `CPUModelError.outOfMemory`.
     public func run(_ batch: StepBatch) throws(CPUModelError) -> UnsafeBufferPointer<Float> {
