@@ -3,8 +3,11 @@
 #
 #   Benchmarks/serving.sh [options of Peers/llama_compare.py]
 #
-# How fast each is; parity.sh says whether they compute the same.
+# How fast each is, and in the same rounds how near the kernels come to what memory and the integer
+# units can do; parity.sh says whether both compute the same.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source Benchmarks/Peers/llama_build.sh
-exec .venv-llama/bin/python Benchmarks/Peers/llama_compare.py "$@"
+swift build -c release --product ModelBenchmark
+exec .venv-llama/bin/python Benchmarks/Peers/llama_compare.py \
+    --kernels .build/release/ModelBenchmark "$@"

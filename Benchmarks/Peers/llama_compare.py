@@ -5,7 +5,8 @@
 The peer is PyPI's llama-cpp-python, which must have been built from source on this machine, so that
 it uses all that the processor has (Benchmarks/serving.sh does that). Other quantisations are made
 from the one file by `kapok model quantize`. Each round runs both programs once, one after the other;
-the figures are medians over rounds, in tokens per second.
+the figures are medians over rounds, in tokens per second. With `--kernels` each round also measures
+the kernels beside the limits of this machine (kernel_shares.py).
 """
 import argparse
 import json
@@ -14,6 +15,8 @@ import statistics
 import subprocess
 import sys
 import time
+
+import kernel_shares
 
 BARS = {  # prefill, decode
     "q4_1": (4.0, 2.5), "q4_0": (1.5, 1.5), "q8_0": (1.5, 1.5), "f16": (1.2, 1.2),
@@ -88,7 +91,7 @@ def file_of(arguments, kind):
 
 def compare(arguments, kind):
     path = file_of(arguments, kind)
-    ours, theirs = [], []
+    ours, theirs, kernels = [], [], []
     for _ in range(arguments.rounds):
         output = subprocess.run(
             [sys.executable, __file__, "--peer", path, "--threads", str(arguments.threads),
@@ -97,7 +100,11 @@ def compare(arguments, kind):
         theirs.append(json.loads(output.splitlines()[-1]))
         ours.append(run_kapok(
             arguments.kapok, path, arguments.threads, arguments.prompt, arguments.generate))
+        if arguments.kernels:
+            kernels.append(kernel_shares.measure(arguments.kernels, kind, arguments.threads))
     row = {"type": kind, "loadAverage": os.getloadavg()[0]}
+    if kernels:
+        row["kernels"] = kernel_shares.shares(kernels)
     for phase, bar in zip(("prefill", "decode"), BARS.get(kind, (1.0, 1.0))):
         a = [r[phase] for r in ours]
         b = [r[phase] for r in theirs]
@@ -112,6 +119,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer", help=argparse.SUPPRESS)
     parser.add_argument("--kapok", default=".build/release/kapok")
+    parser.add_argument("--kernels", help="ModelBenchmark, to measure kernels each round, too")
     parser.add_argument("--model", default=".models/SmolLM2-135M-Instruct.Q4_1.gguf")
     parser.add_argument("--own", default="q4_1", help="the type that the model file has")
     parser.add_argument("--types", default="q4_1,q4_0,q8_0,f16,q4_k")
@@ -138,6 +146,8 @@ def main():
                   f"{r['ratio']:6.2f} {r['bar']:5.1f}  "
                   f"{r['kapokRange'][0]:.0f}-{r['kapokRange'][1]:.0f} / "
                   f"{r['llamaRange'][0]:.0f}-{r['llamaRange'][1]:.0f}")
+    if arguments.kernels:
+        kernel_shares.print_table([(row["type"], k) for row in rows for k in row["kernels"]])
 
 
 main()
