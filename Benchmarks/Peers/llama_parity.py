@@ -31,14 +31,18 @@ import llama_peer
 import parity_server
 import parity_texts
 
-# Bounds on the differences to llama.cpp's logits, whose standard deviation is near 7 for this model:
-# KL in nats, `top` the share of equal first choices. Chosen before they were measured, but for the
-# quantised types' first two, which were 2.0 and 0.25: with 0.24 from the truth each, in directions
-# of their own, two computations are up to 0.34 apart.
-QUANTISED = {"max": 3.0, "rms": 0.35, "kl": 0.01, "klMax": 0.3, "top": 0.94}
+# Bounds on differences of logits, whose standard deviation is near 7 for this model: KL in nats,
+# `top` the share of equal first choices. To the oracle first. Quantised weights leave 8 bits for
+# activations, which moves the logits by 0.24 RMS; floats leave the cache's 16 bits.
+FLOATS = {"max": 0.1, "rms": 0.01, "kl": 0.00002, "klMax": 0.001, "top": 0.995}
+QUANTISED = {"max": 10.0, "rms": 0.35, "kl": 0.01, "klMax": 0.5, "top": 0.92}
+FLOAT_TYPES = {"f32", "f16", "bf16"}
+# To llama.cpp, by what it rounds activations to: 16 bits for F16 and BF16, 8 with a scale for each
+# 32, and for K types 8 with a scale for each 256, which costs it more than that costs Kapok.
 SIXTEEN = {"max": 0.5, "rms": 0.05, "kl": 0.0002, "klMax": 0.01, "top": 0.985}
-EXACT = {"max": 0.1, "rms": 0.01, "kl": 0.00002, "klMax": 0.001, "top": 0.995}
-BOUNDS = {"f16": SIXTEEN, "bf16": SIXTEEN, "f32": EXACT}
+SHORTER = {"max": 1.5, "rms": 0.15, "kl": 0.001, "klMax": 0.05, "top": 0.98}
+COARSE = {"max": 25.0, "rms": 0.6, "kl": 0.02, "klMax": 1.0, "top": 0.9}
+PEER = {"f32": FLOATS, "f16": SIXTEEN, "bf16": SHORTER, "q4_k": COARSE, "q6_k": COARSE}
 # No farther from the oracle than llama.cpp is, times this. Nothing to say for F32, where both are
 # at rounding's distance.
 FARTHER = 1.2
@@ -96,14 +100,8 @@ def compare_logits(options, kind, path, findings):
         "tokens": len(ours), "deviation": float(truth.std()),
         "peer": differences(ours, theirs), "oracle": differences(ours, truth),
         "peerOracle": differences(theirs, truth)}
-    found, bounds = result["peer"], BOUNDS.get(kind, QUANTISED)
-    for name in ("max", "rms", "kl", "klMax"):
-        findings.within(
-            f"{kind}: logits' {name} {found[name]:.3g} > {bounds[name]}",
-            found[name] <= bounds[name])
-    findings.within(
-        f"{kind}: equal first choices {found['top']:.4f} < {bounds['top']}",
-        found["top"] >= bounds["top"])
+    check_bounds(f"{kind}: to F32", result["oracle"], truth_bounds(kind), findings)
+    check_bounds(f"{kind}: to llama.cpp", result["peer"], PEER.get(kind, QUANTISED), findings)
     if kind != "f32":
         for name in ("rms", "kl"):
             near, far = result["oracle"][name], result["peerOracle"][name]
@@ -111,6 +109,20 @@ def compare_logits(options, kind, path, findings):
                 f"{kind}: {name} to the oracle {near:.3g} > {FARTHER} x llama.cpp's {far:.3g}",
                 near <= FARTHER * far)
     return result
+
+
+def truth_bounds(kind):
+    return FLOATS if kind in FLOAT_TYPES else QUANTISED
+
+
+def check_bounds(claim, found, bounds, findings):
+    for name in ("max", "rms", "kl", "klMax"):
+        findings.within(
+            f"{claim}: logits' {name} {found[name]:.3g} > {bounds[name]}",
+            found[name] <= bounds[name])
+    findings.within(
+        f"{claim}: equal first choices {found['top']:.4f} < {bounds['top']}",
+        found["top"] >= bounds["top"])
 
 
 def kapok_logits(options, path, tokens):
@@ -159,7 +171,7 @@ def compare_texts(options, kind, path, findings):
             for prompt, judgement in zip(prompts, judged) if judgement["apart"]],
     }
     wanted = EQUAL_TEXTS
-    if kind not in BOUNDS:
+    if kind not in FLOAT_TYPES:
         wanted = floor(result["peerIsItself"], total)
         findings.within(
             f"{kind}: {result['kapokIsOracle']:.3f} of the texts are F32's, "

@@ -1,8 +1,8 @@
 """llama.cpp in this process, through PyPI's llama-cpp-python: logits and greedy continuations.
 
-`Peer(path)` computes as llama.cpp's users have it: keys and values in 16 bits, activations in 8 bits
-where weights are quantised. `oracle(path, folder)` is the same graph without any of that: weights
-dequantised into a file of F32, activations, keys and values in F32.
+`Peer(path)` computes as llama.cpp's users have it: keys and values in 16 bits, activations in 8
+bits where weights are quantised. `oracle(path, folder)` is the same graph without any of that:
+weights dequantised into a file of F32, activations, keys and values in F32.
 """
 import ctypes
 import os
