@@ -58,8 +58,18 @@ private struct ExplainDocument: Encodable {
 private struct ExplainText {
     let prediction: ServingPrediction
 
+    /// Devices of the kernel tables.
     private var devices: [DevicePrediction] {
         [prediction.core] + (prediction.chip.map { [$0] } ?? [])
+    }
+
+    /// Columns of the summary.
+    private var columns: [(title: String, device: DevicePrediction, copies: Int)] {
+        var columns = devices.map { (name($0).uppercased(), $0, 1) }
+        if let copy = prediction.copy, let chip = prediction.chip {
+            columns.append(("ONE CHIP, \(chip.cores) COPIES", copy, chip.cores))
+        }
+        return columns
     }
 
     var text: String {
@@ -95,9 +105,9 @@ private struct ExplainText {
     // MARK: Summary
 
     private var summary: [[String]] {
-        var rows = [[""] + devices.map { name($0).uppercased() }]
+        var rows = [[""] + columns.map(\.title)]
         func row(_ title: String, _ value: (DevicePrediction) -> String) {
-            rows.append([title] + devices.map(value))
+            rows.append([title] + columns.map { value($0.device) })
         }
         func phase(_ title: String, _ phase: KeyPath<DevicePrediction, PhasePrediction?>) {
             row(title) { $0[keyPath: phase].map { time($0.nanoseconds) } ?? "does not fit" }
@@ -119,12 +129,14 @@ private struct ExplainText {
         }
         phase("TTFT (prompt)", \.prefill)
         phase("TPOT (a token of each)", \.decode)
-        row("tokens/s of all sequences") { device in
-            device.decode.map {
-                String(
-                    format: "%.0f", Double(prediction.workload.batch) / $0.nanoseconds * 1e9)
-            } ?? "-"
-        }
+        rows.append(
+            ["tokens/s of all sequences"]
+                + columns.map { column in
+                    column.device.decode.map {
+                        let tokens = Double(prediction.workload.batch * column.copies)
+                        return String(format: "%.0f", tokens / $0.nanoseconds * 1e9)
+                    } ?? "-"
+                })
         row("memory of a core") { device in
             let need = device.memory
             return "\(size(need.weightBytes)) + cache \(size(need.cacheBytes)) of "
@@ -185,7 +197,10 @@ private struct ExplainText {
                 + "that is less.",
         ]
         guard let chip = prediction.chip else { return lines }
-        lines.append("\(name(chip)): \(chip.split).")
+        lines.append("\(name(chip)), each matrix shared: \(chip.split).")
+        lines.append(
+            "\(chip.cores) copies: each core serves a model of its own, and HBM is shared; TTFT "
+                + "and TPOT are those of one copy.")
         lines.append(
             "A sum over cores is a kernel, too: each core reads its rows of all parts from the "
                 + "other cores' HBM, adds, and writes them to all (the mesh form). HBM of others "

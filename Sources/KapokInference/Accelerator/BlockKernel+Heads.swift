@@ -4,11 +4,10 @@ extension BlockTrace {
     /// The tensors of the projections.
     static func headTensors(_ k: KernelBuilder, _ kernel: BlockKernel) -> HeadTensors {
         let (shape, tokens) = (kernel.shape, kernel.tokens)
-        let table = [shape.headWidth, tokens]
         let inner = shape.heads * shape.headWidth
         return HeadTensors(
-            cosines: shape.isRotated ? k.input("cosines", table, FP32.self) : nil,
-            sines: shape.isRotated ? k.input("sines", table, FP32.self) : nil,
+            angles: shape.isRotated
+                ? k.input("angles", [kernel.headTileRows, 2, tokens], FP32.self) : nil,
             q: k.output(
                 "q", kernel.isDecoding ? [tokens, inner] : [inner, tokens], Element.self),
             keys: k.output(
@@ -28,12 +27,8 @@ extension BlockTrace {
         }
         /// A gain of a head, for every head of a tile.
         func gain(_ name: String) -> Tile<SBUF, FP32> {
-            let tensor = k.input(name, [shape.headWidth, 1], FP32.self)
             let tile = k.sbuf(name, [rows, 1], FP32.self)
-            for head in 0..<kernel.headsPerTile {
-                let first = head * shape.headWidth
-                k.gpsimd.load(into: tile[first..<(first + shape.headWidth)], from: tensor)
-            }
+            k.gpsimd.load(into: tile, from: k.input(name, [rows, 1], FP32.self))
             return tile
         }
         /// A bias of all heads, a column for each tile of them.
@@ -95,18 +90,10 @@ extension BlockTrace {
     }
 
     private func loadAngles(_ tensors: HeadTensors, _ span: TileSpan) -> Angles? {
-        guard let cosines = tensors.cosines, let sines = tensors.sines else { return nil }
-        func table(_ name: String, _ tensor: Tensor<FP32>) -> Tile<SBUF, FP32> {
-            let tile = k.sbuf(name, [kernel.headTileRows, span.count], FP32.self)
-            for head in 0..<kernel.headsPerTile {
-                let first = head * kernel.shape.headWidth
-                k.gpsimd.load(
-                    into: tile[first..<(first + kernel.shape.headWidth)],
-                    from: tensor[.all, span])
-            }
-            return tile
-        }
-        return Angles(cosines: table("cosines", cosines), sines: table("sines", sines))
+        guard let angles = tensors.angles else { return nil }
+        let tile = k.sbuf("angles", [kernel.headTileRows, 2, span.count], FP32.self)
+        k.gpsimd.load(into: tile, from: angles[.all, .all, span])
+        return Angles(cosines: tile[.all, 0], sines: tile[.all, 1])
     }
 
     /// Queries of single tokens: a row of all heads for each.
@@ -231,7 +218,7 @@ extension BlockTrace {
                 }
                 let heads = columns.start / size..<(columns.start + columns.count) / size
                 let tokens = span.start + part.start..<span.start + part.start + part.count
-                k.gpsimd.store(into: target[heads, tokens].permuted([1, 0, 2]), from: values)
+                k.scalar.store(into: target[heads, tokens].permuted([1, 0, 2]), from: values)
             }
         }
     }

@@ -75,6 +75,7 @@ struct BlockKernel: Hashable, Sendable {
         let isResident = weights <= k.machine.sbufBytesPerPartition / 2
         let part = BlockTrace<Element>(
             k: k, kernel: self, layouts: layouts, blockTokens: block, isResident: isResident)
+        part.preload()
         k.loop("tokens", over: tokens, by: block) { span in part.build(span) }
     }
 
@@ -132,8 +133,8 @@ struct BlockTrace<Element: MatrixElement> {
 
     /// What the projections read and write.
     struct HeadTensors {
-        let cosines: Tensor<FP32>?
-        let sines: Tensor<FP32>?
+        /// Cosines and sines of each position, for every head of a tile: rows x 2 x tokens.
+        let angles: Tensor<FP32>?
         /// Queries: (heads x headWidth) x tokens, or tokens x (heads x headWidth).
         let q: Tensor<Element>
         /// Keys: (heads x headWidth) x tokens.
@@ -185,16 +186,28 @@ struct BlockTrace<Element: MatrixElement> {
         return stream
     }
 
+    /// Asks for all weights that stay, in the order of their use: they depend on nothing, and their
+    /// places are never anything else's.
+    func preload() {
+        for pair in [[BlockMatrix.output], [.gate, .up], [.down], [.key], [.value], [.query]] {
+            let streams = pair.compactMap { weights[$0] }
+            let chunks = streams.map(\.layout.chunks.count).max() ?? 0
+            for index in 0..<chunks {
+                for stream in streams { stream.preload(index) }
+            }
+        }
+    }
+
     /// All stages for some tokens.
     func build(_ span: TileSpan) {
         var stream = ColumnTable<Element>(
             k, "stream", rows: kernel.shape.width, tokens: span.count)
-        if let x { stream.load(k.scalar, from: x[.all, span]) }
+        if let x { stream.load(k.scalar, rest: k.gpsimd, from: x[.all, span]) }
         if kernel.stages.contains(.output) {
             stream = project(.output, mixed(span), add: stream)
         }
         if kernel.stages.contains(.feedForward) { stream = feedForward(stream) }
-        if let result { stream.store(k.gpsimd, into: result[.all, span]) }
+        if let result { stream.store(k.scalar, rest: k.gpsimd, into: result[.all, span]) }
         if kernel.stages.contains(.projections) { projectHeads(stream, span) }
     }
 
@@ -202,7 +215,7 @@ struct BlockTrace<Element: MatrixElement> {
     func load() -> ColumnTable<Element> {
         let stream = ColumnTable<Element>(
             k, "stream", rows: kernel.shape.width, tokens: kernel.tokens)
-        if let x { stream.load(k.scalar, from: x) }
+        if let x { stream.load(k.scalar, rest: k.gpsimd, from: x) }
         return stream
     }
 

@@ -1,6 +1,6 @@
-/// The matrices of a block's kernels; raw values are names of tensors.
+/// The matrices of a block's kernels in the order of their use; raw values are names of tensors.
 enum BlockMatrix: String, CaseIterable, Hashable, Sendable {
-    case output, gate, up, down, query, key, value
+    case output, gate, up, down, key, value, query
 
     /// Whether the norm's gain is part of it.
     var followsNorm: Bool {

@@ -65,25 +65,33 @@ struct ColumnTable<Element: TileElement> {
     }
 
     /// Reads some tokens of `tensor` (elements x tokens).
-    func load(_ trigger: some DMATrigger, from tensor: Tensor<Element>) {
+    ///
+    /// - Parameters:
+    ///   - trigger: moves the full tiles.
+    ///   - other: moves the last one, so that one does not wait for the other's descriptors.
+    func load(
+        _ trigger: some DMATrigger, rest other: some DMATrigger, from tensor: Tensor<Element>
+    ) {
         let even = rows / tileRows * tileRows
         if let full {
             trigger.load(
                 into: full,
                 from: tensor[..<even].split(0, inner: tileRows).permuted([1, 0, 2]))
         }
-        if let rest { trigger.load(into: rest, from: tensor[even...]) }
+        if let rest { other.load(into: rest, from: tensor[even...]) }
     }
 
-    /// Writes it to some tokens of `tensor` (elements x tokens).
-    func store(_ trigger: some DMATrigger, into tensor: Tensor<Element>) {
+    /// Writes it to some tokens of `tensor` (elements x tokens), by triggers as for loading.
+    func store(
+        _ trigger: some DMATrigger, rest other: some DMATrigger, into tensor: Tensor<Element>
+    ) {
         let even = rows / tileRows * tileRows
         if let full {
             trigger.store(
                 into: tensor[..<even].split(0, inner: tileRows).permuted([1, 0, 2]),
                 from: full)
         }
-        if let rest { trigger.store(into: tensor[even...], from: rest) }
+        if let rest { other.store(into: tensor[even...], from: rest) }
     }
 }
 

@@ -44,7 +44,13 @@ struct DecoderCost {
     private func cacheNumbers(_ heads: Int) -> Int { 2 * heads * shape.headWidth }
 
     /// The work of a pass, and the least time for it.
-    func bound(of pass: LoweredPass, cores: Int, machine: Machine) -> PhaseBound {
+    ///
+    /// - Parameters:
+    ///   - cores: cores that share the pass.
+    ///   - active: cores of the chip that use HBM.
+    func bound(
+        of pass: LoweredPass, cores: Int, active: Int, machine: Machine
+    ) -> PhaseBound {
         let tokens = Double(pass.columns)
         let perPair = 4 * Double(shape.heads * shape.headWidth * layers)
         let position = Double(layers * cacheNumbers(shape.keyValueHeads))
@@ -64,9 +70,11 @@ struct DecoderCost {
         // A table's rows are as long as the stream.
         let numbers = weights + Double(headWeights) + cached + tokens * Double(decoder.width)
         let dma = machine.value(.dmaBandwidth) * Double(machine.dmaEngines * cores)
+        // One core reaches its own stack; what cores do not have to share they may use alone.
         let stacks = max(1, machine.value(.hbmStacks))
-        let reached = min(stacks, Double(cores))
-        let memory = min(dma, machine.value(.hbmBandwidthPerChip) * reached / stacks)
+        let stack = machine.value(.hbmBandwidthPerChip) / stacks
+        let memory = min(
+            dma, stack * min(stacks, Double(active)) * Double(cores) / Double(active))
         return PhaseBound(
             operations: operations, hbmBytes: numbers * Double(bytes),
             computeNanoseconds: operations / (machine.value(.peakBF16) * Double(cores) * 1e3),

@@ -27,7 +27,7 @@ struct EmbeddingKernel: Hashable, Sendable {
                 k.tensor.transpose(into: flipped, tile[.all, piece], identity: identity)
                 k.vector.copy(into: columns.tile(piece.index), flipped)
             }
-            columns.store(k.gpsimd, into: result[.all, span])
+            columns.store(k.sync, rest: k.scalar, into: result[.all, span])
         }
     }
 }

@@ -80,12 +80,15 @@ struct HostTensors: Sendable {
         var inputs: [String: [Float]] = [:]
         if let rotation = block.rotation {
             let turn = RotationTables(rotation, headWidth: block.headWidth)
-            (inputs["cosines"], inputs["sines"]) = turn.angles(positions)
+            inputs["angles"] = turn.angles(positions, heads: kernel.headsPerTile)
             inputs["turn"] = turn.matrix(heads: kernel.headsPerTile)
         }
         if let query = names.queryNorm, let key = names.keyNorm {
-            inputs["queryGain"] = floats(query)
-            inputs["keyGain"] = floats(key)
+            func repeated(_ name: String) -> [Float] {
+                (0..<kernel.headsPerTile).flatMap { _ in floats(name) }
+            }
+            inputs["queryGain"] = repeated(query)
+            inputs["keyGain"] = repeated(key)
             inputs["sameHead"] = Self.sameHead(kernel)
         }
         if let query = names.queryBias, let key = names.keyBias, let value = names.valueBias {
@@ -151,10 +154,12 @@ struct RotationTables {
         return matrix
     }
 
-    /// Cosines and sines, each headWidth x positions; elements that do not turn have 1 and 0.
-    func angles(_ positions: [Int]) -> (cosines: [Float], sines: [Float]) {
-        var cosines = [Float](repeating: 1, count: headWidth * positions.count)
-        var sines = [Float](repeating: 0, count: headWidth * positions.count)
+    /// Cosines and sines, (heads x headWidth) x 2 x positions; elements that do not turn have 1 and
+    /// 0.
+    func angles(_ positions: [Int], heads: Int) -> [Float] {
+        let columns = positions.count
+        var cosines = [Float](repeating: 1, count: headWidth * columns)
+        var sines = [Float](repeating: 0, count: headWidth * columns)
         for index in 0..<rotation.rotatedWidth / 2 {
             let (a, b) = pair(index)
             for (column, position) in positions.enumerated() {
@@ -162,11 +167,15 @@ struct RotationTables {
                 let c = Float(cos(angle) * Double(rotation.magnitude))
                 let s = Float(sin(angle) * Double(rotation.magnitude))
                 for element in [a, b] {
-                    cosines[element * positions.count + column] = c
-                    sines[element * positions.count + column] = s
+                    cosines[element * columns + column] = c
+                    sines[element * columns + column] = s
                 }
             }
         }
-        return (cosines, sines)
+        let head = (0..<headWidth).flatMap { element in
+            let row = element * columns..<(element + 1) * columns
+            return cosines[row] + sines[row]
+        }
+        return (0..<heads).flatMap { _ in head }
     }
 }

@@ -67,7 +67,8 @@ extension LoweredKernel {
         case .embedding(let kernel): return "\(kernel.tokens) x \(kernel.width)"
         case .block(let kernel):
             let shape = kernel.shape
-            var parts = ["\(kernel.tokens) tokens", "\(shape.heads)/\(shape.keyValueHeads) heads"]
+            var parts = ["\(kernel.tokens) tokens"]
+            if shape.heads > 0 { parts.append("\(shape.heads)/\(shape.keyValueHeads) heads") }
             if kernel.stages.contains(.feedForward) { parts.append("hidden \(shape.hidden)") }
             if kernel.stages.contains(.projections), !shape.isRotated { parts.append("unturned") }
             return parts.joined(separator: ", ")

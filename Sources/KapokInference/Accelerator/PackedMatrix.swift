@@ -107,6 +107,12 @@ final class WeightStream<Element: MatrixElement> {
         return WeightChunk(full: full, rest: rest[.all, start..<(start + span.count)])
     }
 
+    /// Loads chunk `index`, if there is one, before it is asked for: for streams that are resident.
+    func preload(_ index: Int) {
+        guard isResident, index < layout.chunks.count else { return }
+        _ = chunk(layout.chunks[index])
+    }
+
     private func loadFull(_ span: TileSpan) -> Tile<SBUF, Element> {
         let tile = k.sbuf(
             name, [layout.tileInputs, layout.fullTiles, span.count], Element.self)

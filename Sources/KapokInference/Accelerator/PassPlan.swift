@@ -166,6 +166,9 @@ struct PassPlan: Sendable {
         if !stages.contains(.projections) {
             (shape.isRotated, shape.hasBias, shape.normalisesHeads) = (false, false, false)
         }
+        // What a kernel does not see must not make it another kernel.
+        if stages == .feedForward { (shape.heads, shape.keyValueHeads) = (0, 0) }
+        if !stages.contains(.feedForward) { shape.hidden = 0 }
         for span in spans {
             add(
                 .block(

@@ -128,8 +128,10 @@ public struct MemoryNeed: Hashable, Codable, Sendable {
 
 /// A model on one core, or on all cores of a chip.
 public struct DevicePrediction: Hashable, Codable, Sendable {
-    /// Cores.
+    /// Cores that share the model.
     public var cores: Int
+    /// Active cores on one stack of HBM, which share its bandwidth.
+    public var coresSharingHBM: Int
     /// What the busiest core computes of a block, and what is computed more than once.
     public var split: String
     /// The need of the core that needs most.

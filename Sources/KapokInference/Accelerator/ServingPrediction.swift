@@ -23,8 +23,10 @@ public struct ServingPrediction: Hashable, Codable, Sendable {
     public var signalNanoseconds: Double
     /// One core.
     public var core: DevicePrediction
-    /// A whole chip; nil for a machine of one core.
+    /// A whole chip, each matrix shared by its cores; nil for a machine of one core.
     public var chip: DevicePrediction?
+    /// One of as many copies of the model as the chip has cores, all at work; nil likewise.
+    public var copy: DevicePrediction?
 
     /// Simulates a model.
     ///
@@ -50,10 +52,11 @@ public struct ServingPrediction: Hashable, Codable, Sendable {
             decoder: decoder, cost: cost, workload: workload,
             timing: KernelTiming(machine: machine, type: type))
         signalNanoseconds = study.signalNanoseconds
-        core = try study.predict(cores: 1, progress)
-        chip =
-            machine.coresPerChip > 1
-            ? try study.predict(cores: machine.coresPerChip, progress) : nil
+        core = try study.predict(cores: 1, active: 1, progress)
+        let cores = machine.coresPerChip
+        guard cores > 1 else { return }
+        copy = try study.predict(cores: 1, active: cores, progress)
+        chip = try study.predict(cores: cores, active: cores, progress)
     }
 }
 
@@ -73,8 +76,11 @@ private struct DeviceStudy {
             .reduce(0) { $0 + machine.value($1) }
     }
 
+    /// - Parameters:
+    ///   - cores: cores that share the model.
+    ///   - active: cores of the chip that work, on this or on other copies of the model.
     mutating func predict(
-        cores: Int, _ progress: (String) -> Void
+        cores: Int, active: Int, _ progress: (String) -> Void
     ) throws -> DevicePrediction {
         let shares = CoreShare.all(
             of: decoder.blocks[0].shape, vocabulary: decoder.vocabulary, cores: cores)
@@ -83,14 +89,17 @@ private struct DeviceStudy {
             cacheBytes: shares.map { cost.cacheBytes(of: $0, workload) }.max() ?? 0,
             capacityBytes: Int(machine.value(.hbmBytesPerChip)) / machine.coresPerChip)
         var prediction = DevicePrediction(
-            cores: cores, split: splitText(shares), memory: memory)
+            cores: cores, coresSharingHBM: sharing(active), split: splitText(shares), memory: memory
+        )
         guard memory.fits else { return prediction }
         let what = cores == 1 ? "one core" : "\(cores) cores"
         progress("Simulating the prompt on \(what)")
-        prediction.prefill = try phase(.prompt(tokens: workload.prompt), shares)
+        prediction.prefill = try phase(
+            .prompt(tokens: workload.prompt), shares, active: active)
         progress("Simulating a token on \(what)")
         prediction.decode = try phase(
-            .token(sequences: workload.batch, length: workload.decodeLength), shares)
+            .token(sequences: workload.batch, length: workload.decodeLength), shares,
+            active: active)
         return prediction
     }
 
@@ -113,13 +122,18 @@ private struct DeviceStudy {
         return text
     }
 
+    /// Cores on a stack of HBM when so many are active.
+    private func sharing(_ active: Int) -> Int {
+        let stacks = max(1, Int(machine.value(.hbmStacks)))
+        return (active + stacks - 1) / stacks
+    }
+
     /// A pass: for each segment between two sums over cores, the core that takes longest.
     private mutating func phase(
-        _ pass: LoweredPass, _ shares: [CoreShare]
+        _ pass: LoweredPass, _ shares: [CoreShare], active: Int
     ) throws -> PhasePrediction {
         let cores = shares.count
-        let stacks = max(1, Int(machine.value(.hbmStacks)))
-        let sharing = (cores + stacks - 1) / stacks
+        let sharing = sharing(active)
         let logits = pass.isDecoding ? pass.columns : 1
         var segments: [Int: (time: Double, kernels: [LoweredKernel])] = [:]
         var seen: Set<[PassPlan.Step]> = []
@@ -148,7 +162,8 @@ private struct DeviceStudy {
                 rows.append(try timing.prediction(of: kernel, coresSharingHBM: sharing))
             }
         }
-        return summary(rows, waits, cost.bound(of: pass, cores: cores, machine: machine))
+        return summary(
+            rows, waits, cost.bound(of: pass, cores: cores, active: active, machine: machine))
     }
 
     private func summary(
