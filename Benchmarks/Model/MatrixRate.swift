@@ -81,7 +81,11 @@ struct MatrixRate {
     }
 
     private func measure(_ work: Work, tokens: Int) -> Row {
-        let products = LayerShape.matrices.map { Product($0.fitting(work.type), work, tokens) }
+        var products: [Product] = []
+        for (index, shape) in LayerShape.matrices.enumerated() {
+            let input = LayerShape.beginsInput(index) ? nil : products.last?.packed
+            products.append(Product(shape.fitting(work.type), work, tokens, input: input))
+        }
         let output = Product(LayerShape.output.fitting(work.type), work, tokens)
         let tiles = (0..<meter.threads).map { _ in
             HugeMemory(bytes: Self.tokenBlock * LayerShape.output.rows)
@@ -217,7 +221,8 @@ private struct Product {
     /// What threads pack to: a place that no thread reads from, so that none has to wait.
     private let target: HugeMemory
 
-    init(_ shape: MatrixShape, _ work: MatrixRate.Work, _ tokens: Int) {
+    /// `input` are packed activations of the same columns, nil for some of its own.
+    init(_ shape: MatrixShape, _ work: MatrixRate.Work, _ tokens: Int, input: HugeMemory? = nil) {
         self.shape = shape
         self.work = work
         self.tokens = tokens
@@ -226,7 +231,7 @@ private struct Product {
         weights = HugeMemory(bytes: kapok_linear_packed_bytes(type, shape.rows, shape.columns))
         _ = samples.pack(work.type, shape, to: weights.base)
         activationBytes = kapok_linear_activation_bytes(type, shape.columns)
-        packed = HugeMemory(bytes: activationBytes * tokens)
+        packed = input ?? HugeMemory(bytes: activationBytes * tokens)
         target = HugeMemory(bytes: activationBytes * tokens)
         floats = HugeMemory(bytes: shape.columns * tokens * 4)
         samples.activations(
