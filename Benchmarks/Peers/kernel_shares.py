@@ -1,5 +1,5 @@
-"""Kapok's kernels beside the limits of this machine, measured by Benchmarks/Model in the rounds of a
-comparison: GEMV as a share of read bandwidth, int8 GEMM as a share of the peak of vpdpbusd.
+"""Kapok's kernels beside the limits of this machine, measured by Benchmarks/Model in the rounds of
+a comparison: GEMV as a share of read bandwidth, int8 GEMM as a share of the peak of vpdpbusd.
 """
 import json
 import statistics
