@@ -56,19 +56,6 @@ int kapok_linear_same_activations(kapok_weight_type a, kapok_weight_type b) {
     return is_float(a) == is_float(b);
 }
 
-// As much as is in flight in the middle of a matrix.
-#define FETCHED_BYTES 16384
-
-void kapok_linear_fetch(
-    kapok_weight_type type, size_t columns, const void *packed_weights, size_t row_begin,
-    size_t row_end) {
-    const size_t bytes = group_bytes(type, columns), rows = KAPOK_LINEAR_ROWS;
-    const uint8_t *from = (const uint8_t *)packed_weights + row_begin / rows * bytes;
-    const size_t groups = row_end > row_begin ? (row_end - row_begin + rows - 1) / rows : 0;
-    const size_t count = groups * bytes < FETCHED_BYTES ? groups * bytes : FETCHED_BYTES;
-    for (size_t i = 0; i < count; i += 64) __builtin_prefetch(from + i, 0, 2);
-}
-
 void kapok_linear(
     kapok_weight_type type, size_t columns, const void *packed_weights, size_t row_begin,
     size_t row_end, const void *packed_activations, size_t tokens, float *y, size_t y_stride) {

@@ -72,12 +72,6 @@ void kapok_linear(
     kapok_weight_type type, size_t columns, const void *packed_weights, size_t row_begin,
     size_t row_end, const void *packed_activations, size_t tokens, float *y, size_t y_stride);
 
-/// Asks memory for the first of a thread's rows of weights that it will need next, before it waits
-/// for others: the answer comes while it waits. A hint: nothing depends on it.
-void kapok_linear_fetch(
-    kapok_weight_type type, size_t columns, const void *packed_weights, size_t row_begin,
-    size_t row_end);
-
 /// As `kapok_linear_pack_activations`, by one implementation; only where supported.
 void kapok_linear_pack_activations_with(
     kapok_linear_implementation implementation, kapok_weight_type type, size_t columns,
