@@ -19,7 +19,11 @@ public struct AcceleratedDecoder {
     private let hosts: [HostTensors]
     /// False only in tests, to see what a missing mask does.
     var isCausal = true
+    /// Whether a kernel that reads what nothing has written ends in an error: slow.
+    var checksInitialization = false
     private var programs: [LoweredKernel: Program] = [:]
+    /// Packed matrices, which all passes use.
+    private var packed: [PackedMatrix: [Float]] = [:]
     /// Keys and values by core, block and head: `headWidth` numbers for each position.
     private var keys: [[[[Float]]]]
     private var values: [[[[Float]]]]
@@ -81,6 +85,13 @@ public struct AcceleratedDecoder {
     }
 
     // MARK: A pass
+
+    /// A matrix of a core; no block: the head.
+    private struct PackedMatrix: Hashable {
+        var core: Int
+        var layer: Int?
+        var matrix: BlockMatrix?
+    }
 
     /// What goes from kernel to kernel on a core.
     private struct Registers {
@@ -165,7 +176,7 @@ public struct AcceleratedDecoder {
         }
     }
 
-    private func blockInputs(
+    private mutating func blockInputs(
         _ kernel: BlockKernel, _ layer: Int, _ core: Int, _ positions: [Int], _ stream: [Float],
         _ mix: [Float]
     ) -> [String: [Float]] {
@@ -174,7 +185,11 @@ public struct AcceleratedDecoder {
         let isTail = kernel.stages.contains(.projections) && kernel.stages != .projections
         for (matrix, layout) in kernel.layouts(elementBytes: type.byteCount) {
             let isNext = isTail && [.query, .key, .value].contains(matrix)
-            inputs[matrix.rawValue] = host.packed(matrix, layer: layer + (isNext ? 1 : 0), layout)
+            let block = layer + (isNext ? 1 : 0)
+            let key = PackedMatrix(core: core, layer: block, matrix: matrix)
+            let numbers = packed[key] ?? host.packed(matrix, layer: block, layout)
+            packed[key] = numbers
+            inputs[matrix.rawValue] = numbers
         }
         if kernel.stages.contains(.projections) {
             let block = isTail ? layer + 1 : layer
@@ -224,8 +239,11 @@ public struct AcceleratedDecoder {
         let x = (0..<head.width).flatMap { row in
             stream[(row * columns + columns - head.tokens)..<((row + 1) * columns)]
         }
-        let packed = hosts[core].packedHead(head.layout(elementBytes: type.byteCount))
-        return try values("logits", of: .head(head), ["x": Array(x), "weights": packed])
+        let key = PackedMatrix(core: core)
+        let weights =
+            packed[key] ?? hosts[core].packedHead(head.layout(elementBytes: type.byteCount))
+        packed[key] = weights
+        return try values("logits", of: .head(head), ["x": Array(x), "weights": weights])
     }
 
     /// The stream with the sum of all cores' parts: each core computes its rows.
@@ -261,7 +279,7 @@ public struct AcceleratedDecoder {
         let program = try programs[kernel] ?? compile(kernel)
         programs[kernel] = program
         var options = ExecutionOptions()
-        options.checksInitialization = true
+        options.checksInitialization = checksInitialization
         var executor = try Executor(program: program, machine: machine, options: options)
         for (name, numbers) in inputs { try executor.setInput(name, values: numbers) }
         try executor.run()
@@ -270,7 +288,9 @@ public struct AcceleratedDecoder {
         return results
     }
 
+    /// In the author's order: values do not depend on it, and no time is measured here.
     private func compile(_ kernel: LoweredKernel) throws -> Program {
-        try Compiler(machine: machine).compile(kernel.trace(on: machine, type: type)).program
+        let compiler = Compiler(machine: machine, options: CompilerOptions(schedule: .source))
+        return try compiler.compile(kernel.trace(on: machine, type: type)).program
     }
 }

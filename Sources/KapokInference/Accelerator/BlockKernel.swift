@@ -65,30 +65,43 @@ struct BlockKernel: Hashable, Sendable {
 
     private func build<Element: MatrixElement>(_ k: KernelBuilder, _ type: Element.Type) {
         let layouts = layouts(elementBytes: Element.elementType.byteCount)
-        let perToken = bytesPerToken(Element.elementType.byteCount)
-        let fitting = k.machine.sbufBytesPerPartition * 2 / 5 / perToken / 128 * 128
-        let block = max(min(128, tokens), min(Self.blockTokens, fitting, tokens))
+        let block = blockTokens(
+            sbuf: k.machine.sbufBytesPerPartition, elementBytes: Element.elementType.byteCount)
         let weights = layouts.values.reduce(0) { sum, layout in
             sum + layout.tiles * layout.outputs * Element.elementType.byteCount
         }
-        // Loaded once when they stay beside two blocks of tokens, else once for each block.
-        let isResident = weights <= k.machine.sbufBytesPerPartition / 2
+        // Loaded once when they fit beside the tables of a block of tokens, else once for each.
+        let tables = block * tilesPerToken * Element.elementType.byteCount
+        let isResident = weights + tables <= k.machine.sbufBytesPerPartition * 9 / 10
         let part = BlockTrace<Element>(
             k: k, kernel: self, layouts: layouts, blockTokens: block, isResident: isResident)
         part.preload()
         k.loop("tokens", over: tokens, by: block) { span in part.build(span) }
     }
 
-    /// Bytes in a partition that the tables of a token take.
-    private func bytesPerToken(_ elementBytes: Int) -> Int {
+    /// Tokens that are worked on together: as many as leave room for weights, in blocks of one
+    /// size.
+    private func blockTokens(sbuf: Int, elementBytes: Int) -> Int {
+        let fitting = sbuf * 13 / 20 / (tilesPerToken * elementBytes) / 128 * 128
+        let most = max(128, min(Self.blockTokens, fitting))
+        let blocks = (tokens + most - 1) / most
+        return min(most, (tokens + 128 * blocks - 1) / (128 * blocks) * 128)
+    }
+
+    /// Elements in a partition that a token has at the same time, at most: in the stage that needs
+    /// most.
+    private var tilesPerToken: Int {
         func tiles(_ elements: Int) -> Int { (elements + 127) / 128 }
-        var count = 4 * tiles(shape.width)
-        if stages.contains(.feedForward) { count += tiles(shape.hidden) }
-        if stages.contains(.output) { count += 2 * tiles(shape.heads * shape.headWidth) }
-        if stages.contains(.projections) {
-            count += 6 * tiles((shape.heads + shape.keyValueHeads) * shape.headWidth)
+        let stream = tiles(shape.width)
+        // The stream before and after, its norm and its squares, and what is between.
+        var most = 4 * stream
+        if stages.contains(.feedForward) { most = 4 * stream + tiles(shape.hidden) }
+        if stages.contains(.output) {
+            most = max(most, 2 * stream + 2 * tiles(shape.heads * shape.headWidth))
         }
-        return count * elementBytes
+        // Some tiles of heads on their way, in FP32.
+        if stages.contains(.projections) { most = max(most, 3 * stream + 16) }
+        return most
     }
 }
 

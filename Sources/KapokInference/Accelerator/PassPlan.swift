@@ -112,8 +112,8 @@ struct PassPlan: Sendable {
     private(set) var steps: [Step] = []
     private var segment = 0
 
-    /// Tokens that a kernel other than attention takes at most: a longer prompt takes several
-    /// calls.
+    /// Tokens that a kernel other than attention takes, give or take a half: a longer prompt takes
+    /// several calls.
     static let callTokens = 2048
     /// Blocks of 128 keys x 512 queries in one attention kernel at most: longer prompts take one
     /// call for each head of keys.
@@ -138,7 +138,11 @@ struct PassPlan: Sendable {
         self.pass = pass
         self.share = share
         self.isCausal = isCausal
-        let spans = TileSpan.pieces(of: pass.columns, by: Self.callTokens).map {
+        // Calls of about one length, in whole tiles: a last call of few tokens would read all
+        // weights for them.
+        let calls = max(1, (pass.columns + Self.callTokens / 2) / Self.callTokens)
+        let tiles = (pass.columns + 128 * calls - 1) / (128 * calls)
+        let spans = TileSpan.pieces(of: pass.columns, by: 128 * tiles).map {
             $0.start..<($0.start + $0.count)
         }
         for span in spans {
