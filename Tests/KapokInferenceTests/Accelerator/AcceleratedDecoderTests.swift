@@ -127,7 +127,7 @@ struct AcceleratedDecoderTests {
         arguments: [(1, 2), (33, 1), (128, 1)])
     func oddSizes(prompt: Int, steps: Int) throws {
         var model = RandomDecoder(layers: 1)
-        (model.width, model.hidden, model.vocabulary) = (144, 200, 131)
+        (model.width, model.hidden, model.vocabulary) = (144, 200, 67)
         // 3 heads of 40 in a tile of 128, the second tile has one.
         (model.heads, model.keyValueHeads, model.headWidth) = (4, 2, 40)
         try expectAgreement(model, prompt: prompt, steps: steps)

@@ -20,7 +20,7 @@ struct RandomDecoder {
     var heads = 4
     var keyValueHeads = 2
     var headWidth = 32
-    var vocabulary = 80
+    var vocabulary = 40
     var pairing = RotaryEmbedding.Pairing.adjacent
     /// Elements of a head that turn; nil: all.
     var rotatedWidth: Int?
