@@ -357,7 +357,7 @@ def main():
     parser.add_argument("--generate", type=int, default=64)
     parser.add_argument("--context", type=int, default=512, help="tokens of a window")
     parser.add_argument("--windows", type=int, default=80)
-    parser.add_argument("--characters", type=int, default=150_000, help="of the text to predict")
+    parser.add_argument("--characters", type=int, default=170_000, help="of the text to predict")
     parser.add_argument("--oracle-perplexity", action="store_true")
     parser.add_argument("--starts", type=int, default=7)
     parser.add_argument("--json", action="store_true")
