@@ -226,6 +226,23 @@ def chunks_and_threads(expected):
             check.that(f"{label}: prompts were cut", 0 < max(cut) <= chunk, max(cut))
 
 
+def preempted(expected):
+    """Memory for two long sequences: some are thrown out, and computed again later."""
+    with Server("--threads", "2", "--context", "512", "--kv-memory", "14MiB") as server:
+        # The same ones again, with more to say, so that the pages run out while they decode.
+        longer = [
+            lambda: post(server, "/v1/completions", {
+                **BODIES["long"], "max_tokens": 120, "cache_prompt": False}) for _ in range(4)]
+        with concurrent.futures.ThreadPoolExecutor(5) as pool:
+            waiting = [pool.submit(ask) for ask in longer]
+            found = together(server, 61)
+            texts = {json.dumps(ask.result()["choices"], sort_keys=True) for ask in waiting}
+        same("thrown out and computed again", found, expected)
+        check.equal("long ones alike", len(texts), 1)
+        count = server.metric("kapok_preemptions_total")
+        check.that("sequences were thrown out", count > 0, count)
+
+
 def split(expected):
     with Logged("--threads", "2", "--split") as logged:
         same("split, in company", together(logged.server, 41), expected)
@@ -307,6 +324,7 @@ def main():
             lambda: same("1 thread, in company", together(single, 11), expected))
         check.section(embeddings, (logged.server, single))
     check.section(chunks_and_threads, expected)
+    check.section(preempted, expected)
     check.section(split, expected)
     check.section(roles, expected)
     check.section(draft_model, expected)
