@@ -18,10 +18,23 @@ struct ExplainOptions: ParsableArguments {
     var generate = 128
     @Option(help: "Sequences that decode together in what is explained.")
     var batch = 1
+    @Flag(
+        help: """
+            Also compute some tokens value by value on the simulated core, and compare their \
+            logits with the model's; takes seconds to minutes.
+            """)
+    var verify = false
+
+    func validate() throws {
+        guard explain != nil || !verify else {
+            throw ValidationError("--verify belongs to --explain")
+        }
+    }
 
     /// Simulates and prints.
     func run(machine name: String, model path: String, json: Bool) throws {
         let prediction: ServingPrediction
+        var agreement: AcceleratorAgreement?
         do {
             let machine = try Machine(ChipMachine.description(name))
             let file = try LanguageModelFile.open(path: path)
@@ -29,26 +42,88 @@ struct ExplainOptions: ParsableArguments {
                 configuration: file.configuration, machine: machine,
                 workload: ServingWorkload(prompt: prompt, generate: generate, batch: batch)
             ) { TerminalLine.show($0) }
+            if verify {
+                TerminalLine.show("Computing some tokens value by value")
+                agreement = try AcceleratorAgreement(file, machine: machine)
+            }
             TerminalLine.clear()
         } catch {
             TerminalLine.clear()
             throw CommandFailure(description: "cannot explain \(path) on \(name): \(error)")
         }
         if json {
-            try ChipOutput.printJSON(ExplainDocument(prediction))
+            try ChipOutput.printJSON(ExplainDocument(prediction, agreement))
         } else {
             print(ExplainText(prediction: prediction).text)
+            if let agreement { print("\n" + text(agreement)) }
         }
+        if let agreement, !agreement.isWithinBounds {
+            throw CommandFailure(description: "the kernels do not compute what the model does")
+        }
+    }
+
+    private func text(_ agreement: AcceleratorAgreement) -> String {
+        let tokens = agreement.prompt + agreement.decoded
+        return String(
+            format: """
+                Verified: %d tokens of a prompt and %d from the cache, value by value on one \
+                simulated core, against the model in double precision:
+                largest error of a logit %.3f (at most %.2f), mean %.4f (at most %.2f) of their \
+                root mean square; first choice equal after %d of %d tokens.
+                """,
+            agreement.prompt, agreement.decoded, agreement.largestError,
+            AcceleratorAgreement.largestErrorBound, agreement.meanError,
+            AcceleratorAgreement.meanErrorBound, agreement.equalChoices, tokens)
     }
 }
 
-/// The prediction as scripts get it.
+/// The prediction as scripts get it: a short form, and everything.
 private struct ExplainDocument: Encodable {
+    /// TTFT, TPOT and their bounds; no times where the model does not fit.
+    struct Summary: Encodable {
+        /// `core`, `chip` (cores share each matrix) or `copies` (a model on each core).
+        var device: String
+        var cores: Int
+        var fits: Bool
+        var ttftMilliseconds: Double?
+        var ttftBoundMilliseconds: Double?
+        var ttftBottleneck: String?
+        var tpotMilliseconds: Double?
+        var tpotBoundMilliseconds: Double?
+        var tpotBottleneck: String?
+        var tokensPerSecond: Double?
+
+        init(_ name: String, _ device: DevicePrediction, copies: Int, batch: Int) {
+            func milliseconds(_ nanoseconds: Double?) -> Double? { nanoseconds.map { $0 / 1e6 } }
+            self.device = name
+            cores = device.cores * copies
+            fits = device.memory.fits
+            ttftMilliseconds = milliseconds(device.prefill?.nanoseconds)
+            ttftBoundMilliseconds = milliseconds(device.prefill?.bound.nanoseconds)
+            ttftBottleneck = device.prefill?.boundBy.rawValue
+            tpotMilliseconds = milliseconds(device.decode?.nanoseconds)
+            tpotBoundMilliseconds = milliseconds(device.decode?.bound.nanoseconds)
+            tpotBottleneck = device.decode?.boundBy.rawValue
+            tokensPerSecond = device.decode.map {
+                Double(copies * batch) / $0.nanoseconds * 1e9
+            }
+        }
+    }
+
     var simulated = true
+    var summary: [Summary]
     var prediction: ServingPrediction
+    var agreement: AcceleratorAgreement?
     var assumptions: [String]
 
-    init(_ prediction: ServingPrediction) {
+    init(_ prediction: ServingPrediction, _ agreement: AcceleratorAgreement?) {
+        self.agreement = agreement
+        let batch = prediction.workload.batch
+        summary = [Summary("core", prediction.core, copies: 1, batch: batch)]
+        if let chip = prediction.chip, let copy = prediction.copy {
+            summary.append(Summary("chip", chip, copies: 1, batch: batch))
+            summary.append(Summary("copies", copy, copies: chip.cores, batch: batch))
+        }
         self.prediction = prediction
         assumptions = ExplainText(prediction: prediction).assumptions
     }
@@ -183,7 +258,7 @@ private struct ExplainText {
     var assumptions: [String] {
         var lines = [
             "Each kernel was traced at the model's shapes, compiled and simulated in time once; its "
-                + "time is multiplied by its calls. No value was computed.",
+                + "time is multiplied by its calls.",
             "One kernel begins when the one before it has ended. Host, launch, sampling and the "
                 + "choice of embedding rows are not counted.",
             "TPOT is a pass whose caches have \(prediction.workload.decodeLength) positions: the "

@@ -140,11 +140,7 @@ struct AcceleratedDecoderTests {
         let model = RandomDecoder()
         let run = try run(model)
         let pool = ThreadPool(threads: 1)
-        let file = LanguageModelFile(
-            configuration: model.configuration, weights: model.weights(),
-            vocabulary: TokenizerDescription(model: "gpt2", preTokenizer: "gpt-2", pieces: []),
-            chatTemplate: nil)
-        let cpu = try CPUModel(file, threads: pool)
+        let cpu = try CPUModel(model.file(), threads: pool)
         let cache = try KVCache(model.configuration, pages: 4)
         let executor = CPUExecutor(model: cpu, cache: cache, threads: pool, maximumTokens: 64)
         let logits = try executor.run(
@@ -156,6 +152,18 @@ struct AcceleratedDecoderTests {
         let rows = run.tokens.indices.map { Array(logits[($0 * size)..<(($0 + 1) * size)]) }
         let errors = run.errors(rows)
         #expect(errors.prompt < 0.01 && errors.decode < 0.01)
+    }
+
+    // MARK: Verification
+
+    @Test("verification is content with a right model, and says what it found")
+    func verification() throws {
+        let agreement = try AcceleratorAgreement(RandomDecoder(layers: 1).file(), machine: machine)
+        #expect(agreement.isWithinBounds && agreement.largestError > 0)
+        #expect(agreement.equalChoices > 4 && agreement.prompt + agreement.decoded == 7)
+        var wrong = agreement
+        wrong.meanError = 0.1
+        #expect(!wrong.isWithinBounds)
     }
 
     // MARK: Several cores

@@ -92,6 +92,14 @@ struct RandomDecoder {
             output: tiesEmbeddings ? embedding : tensor("output.weight", vocabulary, width, 1))
     }
 
+    /// The model as a file would give it; its vocabulary has no texts.
+    func file() -> LanguageModelFile {
+        LanguageModelFile(
+            configuration: configuration, weights: weights(),
+            vocabulary: TokenizerDescription(model: "gpt2", preTokenizer: "gpt-2", pieces: []),
+            chatTemplate: nil)
+    }
+
     /// Some tokens, the same for equal seeds.
     func tokens(_ count: Int) -> [TokenID] {
         var random = RandomStream(seed: seed &+ 77)
