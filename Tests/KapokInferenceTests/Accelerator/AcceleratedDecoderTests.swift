@@ -95,19 +95,19 @@ struct AcceleratedDecoderTests {
 
     @Test("the same with activations in BF16")
     func brain() throws {
-        try expectAgreement(RandomDecoder(), type: .bf16, bound: Self.brainBound)
+        try expectAgreement(RandomDecoder(layers: 1), type: .bf16, bound: Self.brainBound)
     }
 
     @Test("Qwen2: biases of queries, keys and values; halves of a head turn")
     func qwen2() throws {
-        var model = RandomDecoder()
+        var model = RandomDecoder(layers: 1)
         (model.pairing, model.hasBias, model.tiesEmbeddings) = (.halves, true, false)
         try expectAgreement(model)
     }
 
     @Test("Qwen3: norms of each head of queries and keys, heads wider than the stream's share")
     func qwen3() throws {
-        var model = RandomDecoder()
+        var model = RandomDecoder(layers: 1)
         (model.pairing, model.normalisesHeads) = (.halves, true)
         (model.heads, model.keyValueHeads, model.headWidth) = (3, 1, 64)
         try expectAgreement(model)
@@ -117,14 +117,13 @@ struct AcceleratedDecoderTests {
     func partialRotation() throws {
         var model = RandomDecoder()
         (model.layersWithoutRotation, model.rotatedWidth) = ([1], 16)
+        model.pairing = .halves
         try expectAgreement(model)
-        (model.layersWithoutRotation, model.pairing) = ([0], .halves)
-        try expectAgreement(model, prompt: 5, steps: 1)
     }
 
     @Test(
         "sizes that fill no tile: widths, heads and prompts",
-        arguments: [(1, 2), (33, 1), (128, 1)])
+        arguments: [(1, 2), (33, 1), (100, 1)])
     func oddSizes(prompt: Int, steps: Int) throws {
         var model = RandomDecoder(layers: 1)
         (model.width, model.hidden, model.vocabulary) = (144, 200, 67)
@@ -137,7 +136,7 @@ struct AcceleratedDecoderTests {
 
     @Test("the CPU's backend gives the same logits, to the precision of its 16-bit cache")
     func cpu() throws {
-        let model = RandomDecoder()
+        let model = RandomDecoder(layers: 1)
         let run = try run(model)
         let pool = ThreadPool(threads: 1)
         let cpu = try CPUModel(model.file(), threads: pool)
@@ -181,7 +180,7 @@ struct AcceleratedDecoderTests {
 
     @Test("a rotation the other way round is found")
     func wrongRotation() throws {
-        let model = RandomDecoder()
+        let model = RandomDecoder(layers: 1)
         var wrong = model.configuration
         wrong.rope.frequencies = wrong.rope.frequencies.map { -$0 }
         let tokens = model.tokens(12)
@@ -193,7 +192,7 @@ struct AcceleratedDecoderTests {
 
     @Test("pairs of the other kind are found")
     func wrongPairs() throws {
-        let model = RandomDecoder()
+        let model = RandomDecoder(layers: 1)
         var other = model
         other.pairing = .halves
         let run = try run(other, type: .bf16)
@@ -210,10 +209,10 @@ struct AcceleratedDecoderTests {
 
     @Test("a cache that forgets its last position is found")
     func shortCache() throws {
-        let run = try run(RandomDecoder(), prompt: 8, steps: 1, type: .bf16)
+        let run = try run(RandomDecoder(layers: 1), prompt: 8, steps: 1, type: .bf16)
         var tokens = run.tokens
         tokens.remove(at: 7)
-        let wanted = reference(RandomDecoder(), tokens)
+        let wanted = reference(RandomDecoder(layers: 1), tokens)
         let last = Run(tokens: [], prompt: 0, logits: [run.logits[8]])
         #expect(last.errors([wanted[7]]).decode > 2 * Self.brainBound)
     }
