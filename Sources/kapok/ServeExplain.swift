@@ -257,8 +257,8 @@ private struct ExplainText {
 
     var assumptions: [String] {
         var lines = [
-            "Each kernel was traced at the model's shapes, compiled and simulated in time once; its "
-                + "time is multiplied by its calls.",
+            "Each kernel was traced at the model's shapes, compiled and simulated in time once; "
+                + "its time is multiplied by its calls.",
             "One kernel begins when the one before it has ended. Host, launch, sampling and the "
                 + "choice of embedding rows are not counted.",
             "TPOT is a pass whose caches have \(prediction.workload.decodeLength) positions: the "

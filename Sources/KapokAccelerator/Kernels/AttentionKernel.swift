@@ -152,8 +152,8 @@ struct AttentionShape: Sendable {
 }
 
 /// The tensors of an attention, each [batch, heads, sequence, headSize]; those of queries and keys
-/// [batch, heads, headSize, sequence] when they are element-major, as projections can make them: then nothing is
-/// transposed.
+/// [batch, heads, headSize, sequence] when they are element-major, as projections can make them:
+/// then nothing is transposed.
 struct AttentionTensors<Element: MatrixElement> {
     let q: Tensor<Element>
     let k: Tensor<Element>

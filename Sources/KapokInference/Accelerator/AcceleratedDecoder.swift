@@ -43,11 +43,7 @@ public struct AcceleratedDecoder {
             throw LoweringError(
                 "\(cores) cores", why: "1 to 64 can share a model", remedy: "Choose another number")
         }
-        guard [.bf16, .fp16, .fp32].contains(type) else {
-            throw LoweringError(
-                "kernels of type \(type.name)", why: "activations are BF16, FP16 or FP32",
-                remedy: "Choose one of these")
-        }
+        try decoder.check(type)
         self.decoder = decoder
         self.machine = machine
         self.type = type

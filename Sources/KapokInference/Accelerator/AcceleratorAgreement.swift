@@ -14,8 +14,8 @@ public struct AcceleratorAgreement: Hashable, Codable, Sendable {
     /// Tokens after which both have the same first choice.
     public var equalChoices: Int
 
-    /// The largest model that is computed, in weights: its matrices are kept in FP32, and each token
-    /// passes through a simulated core.
+    /// The largest model that is computed, in weights: its matrices are kept in FP32, and each
+    /// token passes through a simulated core.
     public static let maximumParameters = 500_000_000
     /// Bounds of both errors in BF16: what models of some dozen blocks give is about a third.
     public static let largestErrorBound = 0.25

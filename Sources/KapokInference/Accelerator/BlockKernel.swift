@@ -19,8 +19,8 @@ struct BlockStages: OptionSet, Hashable, Sendable {
 ///
 /// Activations lie in columns (``ColumnTable``), weights are stationary. The gain of a norm is part
 /// of the matrices behind it. A sum over the elements of a token is one over partitions: a product
-/// with ones gives it to all of them. A rotation exchanges partitions: that is a product, too, with a
-/// matrix of 1 and -1 that serves both ways of pairing.
+/// with ones gives it to all of them. A rotation exchanges partitions: that is a product, too, with
+/// a matrix of 1 and -1 that serves both ways of pairing.
 struct BlockKernel: Hashable, Sendable {
     /// The block (one core's share of it). With ``BlockStages/projections`` after other stages, two
     /// blocks take part, and what is said of heads is said of the second.

@@ -4,8 +4,8 @@ internal import KapokAccelerator
 /// `p` of tile `t`.
 ///
 /// So it is the moving operand of a product with weights as they come, whose result has the same
-/// form: from norm to norm nothing is transposed. The last elements of a width that is no multiple of
-/// 128 lie in a tile of their own.
+/// form: from norm to norm nothing is transposed. The last elements of a width that is no multiple
+/// of 128 lie in a tile of their own.
 struct ColumnTable<Element: TileElement> {
     /// Elements of a token.
     let rows: Int

@@ -1,6 +1,6 @@
 /// What one of several cores computes when a model is split over them (tensor parallel): some query
-/// heads with the heads of keys and values that they need, some rows of the feed-forward layer, some
-/// rows of the vocabulary. The residual stream, the norms and the embedding are on every core.
+/// heads with the heads of keys and values that they need, some rows of the feed-forward layer and
+/// of the vocabulary. The residual stream, the norms and the embedding are on every core.
 public struct CoreShare: Hashable, Sendable {
     /// Query heads, as consecutive ones; empty for a core that sits out attention.
     public var heads: Range<Int>

@@ -1,3 +1,4 @@
+internal import KapokAccelerator
 public import KapokModel
 
 /// What a transformer block of a graph computes, as the accelerator's kernels take it: found in the
@@ -130,6 +131,17 @@ public struct LoweredDecoder: Hashable, Sendable {
                 "a model of \(blocks.count) blocks",
                 why: "all blocks have one shape, and there "
                     + "is at least one", remedy: "Serve it on the CPU")
+        }
+    }
+}
+
+extension LoweredDecoder {
+    /// Refuses types that not all kernels have.
+    func check(_ type: ElementType) throws(LoweringError) {
+        guard [.bf16, .fp32].contains(type) else {
+            throw LoweringError(
+                "kernels of type \(type.name)", why: "attention has BF16 and FP32",
+                remedy: "Choose one of these")
         }
     }
 }

@@ -9,8 +9,7 @@ struct HostTensors: Sendable {
     let type: ElementType
     private let weights: [String: WeightTensor]
 
-    /// - Throws: ``LoweringError`` for a tensor that is missing or has another shape than the graph
-    ///   says.
+    /// - Parameter weights: all tensors that the graph names, by their names.
     init(
         decoder: LoweredDecoder, share: CoreShare, type: ElementType,
         weights: [String: WeightTensor]
@@ -138,8 +137,8 @@ struct RotationTables {
         }
     }
 
-    /// `(-b, a)` of each pair of the heads of a tile, as the stationary matrix of a product: element
-    /// (k, m) is what input k adds to output m.
+    /// `(-b, a)` of each pair of the heads of a tile, as the stationary matrix of a product:
+    /// element (k, m) is what input k adds to output m.
     func matrix(heads: Int) -> [Float] {
         let rows = heads * headWidth
         var matrix = [Float](repeating: 0, count: rows * rows)

@@ -1,8 +1,8 @@
 import KapokModel
 import KapokWorld
 
-/// Small decoders with random weights for the accelerator's tests: any shape, biases, head norms and
-/// rotations of the family.
+/// Small decoders with random weights for the accelerator's tests: any shape, biases, head norms
+/// and rotations of the family.
 struct RandomDecoder {
     /// Memory that holds a tensor.
     private final class Memory: @unchecked Sendable {
