@@ -64,18 +64,20 @@ extension SimulateCommand.Fleet {
         private func fitRequests(_ document: inout FleetCosts) throws {
             var real: [ServeRecord] = []
             var simulated: [FleetReport.Record] = []
+            var precedingTokens: [Int] = []
             let fleet = FleetConfiguration(
                 pools: [document.pool(.alone, machines: 1)], pageBytes: document.engine.pageBytes)
             for path in records {
                 let (answered, load) = try FleetFiles.readLoad(path)
                 real += answered
+                precedingTokens += load.precedingTokens(within: 2)
                 simulated += try FleetFiles.simulate(
                     fleet, load, ServingObjectives.none, seed: seed
                 ).records
             }
             document.costs.fitRequests(
                 real: real.map(\.timeToFirstToken), simulated: simulated.map(\.timeToFirstToken),
-                promptTokens: real.map(\.promptTokens))
+                promptTokens: real.map(\.promptTokens), precedingTokens: precedingTokens)
         }
     }
 

@@ -70,7 +70,7 @@ import Testing
             step.add(count: count, start: start, logits: logits, isDecode: count == 1)
             #expect(abs(model.seconds(step) / seconds(step) - 1) < 0.03)
         }
-        let gap = try #require(model.executors["both"]?.gapSeconds.last)
+        let gap = try #require(model.executors["both"]?.gapSeconds.means.last)
         #expect(abs(gap - 5e-5) < 1e-9)
     }
 
@@ -89,9 +89,10 @@ import Testing
         truth.seconds = 0.2
         var disturbance = StepDisturbance()
         let steps = (0..<20_000).map { index in
-            let time = Double(index) * 0.004
-            let now = Instant.zero + Interval(nanoseconds: UInt64(time * 1e9))
-            return (point: disturbance.next(truth, at: now, &random), seconds: time)
+            (
+                point: disturbance.next(truth, after: 0.004, &random),
+                seconds: Double(index) * 0.004
+            )
         }
         let found = StepPersistence(fitting: steps)
         #expect(abs(found.share - 0.6) < 0.06)
@@ -103,6 +104,35 @@ import Testing
         }
         let alone = steps.map { (point: random.unit(), seconds: $0.seconds) }
         #expect(StepPersistence(fitting: alone).share < 0.05)
+    }
+
+    @Test("lasting disturbances leave the mean length of steps as it was")
+    func meanLength() throws {
+        var random = RandomStream(seed: 21)
+        var disturbance = StepDisturbance()
+        var truth = StepPersistence()
+        truth.share = 0.7
+        truth.seconds = 0.3
+        let logged = samples("both").filter { $0.prefillTokens == 0 } + samples("both")
+        let disturbed = logged.map { sample in
+            var sample = sample
+            let alone = seconds(sample)
+            let factor = 0.6 + 0.8 * disturbance.next(truth, after: alone, &random)
+            sample.nanoseconds = UInt64(alone * factor * 1e9)
+            return sample
+        }
+        let model = try StepCostModel(fitting: disturbed)
+        var ratios: [Double] = []
+        for seed in 1...UInt64(8) {
+            _ = try FleetSimulation(
+                fleet([pool(.alone, 1, model)]), load: load(8, 60), objectives: objectives,
+                seed: seed,
+                onStep: { ratios.append(Double($1.nanoseconds) / 1e9 / self.seconds($1)) }
+            ).run()
+        }
+        let real = disturbed.reduce(0) { $0 + Double($1.nanoseconds) / 1e9 / seconds($1) }
+        let mean = ratios.reduce(0, +) / Double(ratios.count)
+        #expect(abs(mean / (real / Double(disturbed.count)) - 1) < 0.04)
     }
 
     @Test("residuals of short steps are not drawn for long ones")
@@ -119,6 +149,19 @@ import Testing
         #expect(abs(residuals.draw(0.1, 0.5) - 1.25) < 0.01)
         #expect(abs(residuals.point(0.1, 0.125) - 0.5) < 0.06)
         #expect(StepResiduals([]).draw(1, 0.3) == 1)
+    }
+
+    @Test("one very long step does not make the mean of all longer than it was")
+    func evenParts() {
+        let values = (0..<1000).map { $0 == 700 ? 1000 : 1 + Double($0 % 7) }
+        let parts = EvenParts(values)
+        let mean = values.reduce(0, +) / 1000
+        #expect(abs(parts.means.reduce(0, +) / Double(parts.means.count) - mean) < 1e-9)
+        #expect(parts.value(at: 0) == 1)
+        #expect(parts.value(at: 0.999).map { $0 > 100 } == true)
+        #expect(abs(parts.point(of: 4) - 0.43) < 0.02)
+        #expect(EvenParts([]).value(at: 0.5) == nil)
+        #expect(EvenParts([3]).value(at: 1) == 3)
     }
 
     @Test("the simulated step log holds every token, in steps of the logged length")

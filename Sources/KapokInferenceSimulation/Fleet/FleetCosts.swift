@@ -22,19 +22,40 @@ public struct FleetCosts: Codable, Sendable {
     }
 }
 
+extension ServingLoad {
+    /// For each request the tokens, prompts and answers, of those that arrived within `seconds`
+    /// before it.
+    public func precedingTokens(within seconds: Double) -> [Int] {
+        var first = 0
+        var sum = 0
+        return arrivals.map { arrival in
+            while arrivals[first].seconds < arrival.seconds - seconds {
+                sum -= arrivals[first].promptTokens + arrivals[first].newTokens
+                first += 1
+            }
+            defer { sum += arrival.promptTokens + arrival.newTokens }
+            return sum
+        }
+    }
+}
+
 extension StepCostModel {
     /// Fits what lies between clients and the engine (reading a request, making its prompt,
     /// writing its answer): the difference of first tokens' times between real clients and a
-    /// simulation of the same load without it, as a straight line over the prompt's length.
+    /// simulation of the same load without it, as a straight line over the prompt's length. Those
+    /// third of all requests count that came after the least work: in queues small differences
+    /// grow to large ones.
     /// - Parameters:
     ///   - real: seconds to the first token of each request; nil for none.
     ///   - simulated: the same, of the simulation.
     ///   - promptTokens: of each request.
+    ///   - precedingTokens: of the requests that came shortly before each one.
     public mutating func fitRequests(
-        real: [Double?], simulated: [Double?], promptTokens: [Int]
+        real: [Double?], simulated: [Double?], promptTokens: [Int], precedingTokens: [Int]
     ) {
         var points: [(x: Double, y: Double)] = []
-        for index in real.indices {
+        let most = precedingTokens.sorted().dropFirst(precedingTokens.count / 3).first ?? 0
+        for index in real.indices where precedingTokens[index] <= most {
             guard let real = real[index], let simulated = simulated[index] else { continue }
             points.append((Double(promptTokens[index]), real - simulated))
         }

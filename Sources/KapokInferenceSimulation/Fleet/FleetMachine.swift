@@ -24,6 +24,9 @@ struct FleetMachine {
         var role: ExecutorRole
         var running: Running?
         var disturbance = StepDisturbance()
+        /// When its last step ended, and how long that would have taken undisturbed, in seconds.
+        var lastEnd = Instant.zero
+        var lastSeconds = 0.0
     }
 
     let role: EngineRole
@@ -55,7 +58,10 @@ struct FleetMachine {
         }
         let sample = Self.sample(of: step)
         let persistence = costs.executors[sample.executor]?.persistence ?? StepPersistence()
-        let point = executors[index].disturbance.next(persistence, at: now, &random)
+        let idle = Double((now - executors[index].lastEnd).nanoseconds) / 1e9
+        let point = executors[index].disturbance.next(
+            persistence, after: executors[index].lastSeconds + idle, &random)
+        executors[index].lastSeconds = costs.seconds(sample)
         let work = costs.seconds(sample, at: point) + costs.drawGap(sample.executor, &random)
         executors[index].running = Running(
             step: step, begin: now, rest: work, since: now, rate: 1, plan: 0)
@@ -69,6 +75,7 @@ struct FleetMachine {
             preconditionFailure("an end of a step that does not run")
         }
         executors[index].running = nil
+        executors[index].lastEnd = now
         adjustRates(at: now)
         var sample = Self.sample(of: running.step)
         sample.nanoseconds = (now - running.begin).nanoseconds

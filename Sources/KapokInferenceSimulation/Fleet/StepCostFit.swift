@@ -78,19 +78,22 @@ extension StepCostModel {
             secondsPerPrefillKey: solution[solution.count - 2],
             secondsPerDecodeKey: solution[solution.count - 1], slowdown: slowdown,
             prefillResiduals: prefillResiduals, decodeResiduals: decodeResiduals,
-            persistence: StepPersistence(fitting: Array(zip(points, starts(of: steps)))),
-            gapSeconds: StepResiduals.quantiles(
-                of: steps.map { Double($0.gapNanoseconds) / 1e9 }
+            persistence: StepPersistence(fitting: Array(zip(points, starts(of: steps, durations)))),
+            gapSeconds: EvenParts(
+                steps.map { Double($0.gapNanoseconds) / 1e9 }
                     .filter { $0 > 0 && $0 < longestGap }),
             samples: steps.count, meanError: error / Double(steps.count))
     }
 
-    /// When each step began, in seconds from the first one's begin.
-    private static func starts(of steps: [StepSample]) -> [Double] {
+    /// When each step would have begun had none been disturbed, in seconds from the first one's
+    /// begin.
+    private static func starts(
+        of steps: [StepSample], _ durations: [StepResiduals.Pair]
+    ) -> [Double] {
         var end = 0.0
-        return steps.map { step in
+        return zip(steps, durations).map { step, duration in
             let start = end + Double(step.gapNanoseconds) / 1e9
-            end = start + Double(step.nanoseconds) / 1e9
+            end = start + duration.predicted
             return start
         }
     }

@@ -28,8 +28,8 @@ public struct StepCostModel: Codable, Sendable {
         public var decodeResiduals: StepResiduals
         /// How long disturbances last.
         public var persistence = StepPersistence()
-        /// From one step's end to the next one's start, when there is work: quantiles of seconds.
-        public var gapSeconds: [Double]
+        /// Seconds from one step's end to the next one's start, when there is work.
+        public var gapSeconds: EvenParts
         /// Steps it was fitted to, and the mean relative error of single ones.
         public var samples: Int
         public var meanError: Double
@@ -37,7 +37,7 @@ public struct StepCostModel: Codable, Sendable {
 
     /// Tokens at which a curve may bend.
     public static let tokenKnots: [Double] = [
-        0, 1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 1024,
+        0, 1, 2, 4, 8, 12, 16, 24, 32, 64, 96, 128, 192, 256, 384, 512, 1024,
     ]
     /// Rows of logits at which a curve may bend.
     public static let rowKnots: [Double] = [0, 1, 8, 32, 64]
@@ -75,18 +75,7 @@ public struct StepCostModel: Codable, Sendable {
 
     /// A drawn time between a step's end and the next one's start, in seconds.
     public func drawGap(_ executor: String, _ random: inout RandomStream) -> Double {
-        Self.quantile(executors[executor]?.gapSeconds ?? [], random.unit(), empty: 0)
-    }
-
-    /// The value at share `point` of evenly spaced quantiles, linear between them.
-    static func quantile(_ quantiles: [Double], _ point: Double, empty: Double) -> Double {
-        guard let last = quantiles.last, quantiles.count > 1 else {
-            return quantiles.first ?? empty
-        }
-        let place = point * Double(quantiles.count - 1)
-        let index = min(Int(place), quantiles.count - 2)
-        let next = min(quantiles[index + 1], last)
-        return quantiles[index] + (next - quantiles[index]) * (place - Double(index))
+        executors[executor]?.gapSeconds.value(at: random.unit()) ?? 0
     }
 
     /// The curve's value at `x`; beyond the last knot it goes on as it was.

@@ -5,7 +5,9 @@ import KapokWorld
 /// the rest of the machine is busy, and waits, which are sums of steps, vary more for it.
 ///
 /// A step's place in the distribution of residuals comes from a normal variable with two parts:
-/// one drawn anew for each step, and one that fades with time.
+/// one drawn anew for each step, and one that fades with time. The time is that of undisturbed
+/// steps: if the lasting part faded while a slow step ran, there would be more fast steps than were
+/// measured.
 public struct StepPersistence: Codable, Sendable {
     /// The lasting part of the variance, 0 to 1.
     public var share = 0.0
@@ -22,7 +24,7 @@ public struct StepPersistence: Codable, Sendable {
 
     /// Fits a share and a time to steps in the order in which they ran.
     /// - Parameter steps: each one's place among the residuals, 0 to 1, and when it began, in
-    ///   seconds.
+    ///   seconds of undisturbed steps.
     init(fitting steps: [(point: Double, seconds: Double)]) {
         // A straight line through the logarithms of correlations over mean distances in time,
         // weighted with the correlations, because small ones are uncertain.
@@ -66,17 +68,15 @@ public struct StepPersistence: Codable, Sendable {
 /// The state of what disturbs an executor.
 struct StepDisturbance {
     private var lasting: Double?
-    private var since = Instant.zero
 
-    /// The place among the residuals, 0 to 1, of a step that begins at `now`.
+    /// The place of a step among the residuals, 0 to 1.
+    /// - Parameter elapsed: seconds since the step before began, had it not been disturbed.
     mutating func next(
-        _ persistence: StepPersistence, at now: Instant, _ random: inout RandomStream
+        _ persistence: StepPersistence, after elapsed: Double, _ random: inout RandomStream
     ) -> Double {
-        let elapsed = Double((now - since).nanoseconds) / 1e9
         let kept = lasting == nil ? 0 : exp(-elapsed / persistence.seconds)
         let value = kept * (lasting ?? 0) + (1 - kept * kept).squareRoot() * Self.normal(&random)
         lasting = value
-        since = now
         let sum =
             persistence.share.squareRoot() * value
             + (1 - persistence.share).squareRoot() * Self.normal(&random)
