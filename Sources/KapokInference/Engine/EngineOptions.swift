@@ -1,4 +1,4 @@
-public import KapokModel
+import KapokModel
 
 /// How an engine runs.
 public struct EngineOptions: Sendable {

@@ -1,5 +1,5 @@
 import Foundation
-public import KapokModel
+import KapokModel
 import Synchronization
 
 /// The first line of a step log: what the engine was.
