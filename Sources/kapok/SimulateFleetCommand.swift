@@ -67,12 +67,12 @@ extension SimulateCommand.Fleet {
             var precedingTokens: [Int] = []
             let fleet = FleetConfiguration(
                 pools: [document.pool(.alone, machines: 1)], pageBytes: document.engine.pageBytes)
-            for path in records {
+            for (number, path) in records.enumerated() {
                 let (answered, load) = try FleetFiles.readLoad(path)
                 real += answered
                 precedingTokens += load.precedingTokens(within: 2)
                 simulated += try FleetFiles.simulate(
-                    fleet, load, ServingObjectives.none, seed: seed
+                    fleet, load, ServingObjectives.none, seed: seed &+ UInt64(number)
                 ).records
             }
             document.costs.fitRequests(
@@ -107,10 +107,12 @@ extension SimulateCommand.Fleet {
             let loads = try recorded.isEmpty ? [self.load.make()] : recorded.map(\.load)
             let fleet = try fleet.configuration()
             var steps: [StepSample] = []
-            let runs = try loads.flatMap { load in
-                try (0..<UInt64(repeats)).map {
+            let runs = try loads.enumerated().flatMap { number, load in
+                try (0..<repeats).map {
+                    // Each with a seed of its own: what disturbs one must not disturb all.
                     try FleetFiles.simulate(
-                        fleet, load, objectives.objectives, seed: self.load.seed &+ $0
+                        fleet, load, objectives.objectives,
+                        seed: self.load.seed &+ UInt64(number * repeats + $0)
                     ) { _, sample in if stepLog != nil { steps.append(sample) } }
                 }
             }
