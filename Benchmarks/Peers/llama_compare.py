@@ -17,6 +17,7 @@ import sys
 import time
 
 import kernel_shares
+import model_files
 
 BARS = {  # prefill, decode
     "q4_1": (4.0, 2.5), "q4_0": (1.5, 1.5), "q8_0": (1.5, 1.5), "f16": (1.2, 1.2),
@@ -77,20 +78,8 @@ def run_kapok(binary, path, threads, prompt, generate):
             "decode": figures["decodeTokensPerSecond"]}
 
 
-def file_of(arguments, kind):
-    """The model in another quantisation, made when it is not there yet."""
-    if kind == arguments.own:
-        return arguments.model
-    path = os.path.join(arguments.scratch, f"{kind}.gguf")
-    if not os.path.exists(path):
-        subprocess.run(
-            [arguments.kapok, "model", "quantize", arguments.model, path, "--type", kind],
-            check=True, stdout=subprocess.DEVNULL)
-    return path
-
-
 def compare(arguments, kind):
-    path = file_of(arguments, kind)
+    path = model_files.file_of(arguments, kind)
     ours, theirs, kernels = [], [], []
     for _ in range(arguments.rounds):
         output = subprocess.run(
@@ -118,22 +107,15 @@ def compare(arguments, kind):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer", help=argparse.SUPPRESS)
-    parser.add_argument("--kapok", default=".build/release/kapok")
     parser.add_argument("--kernels", help="ModelBenchmark, to measure kernels each round, too")
-    parser.add_argument("--model", default=".models/SmolLM2-135M-Instruct.Q4_1.gguf")
-    parser.add_argument("--own", default="q4_1", help="the type that the model file has")
-    parser.add_argument("--types", default="q4_1,q4_0,q8_0,f16,q4_k")
-    parser.add_argument("--scratch", default=".build/bench")
-    parser.add_argument("--threads", type=int, default=2)
+    model_files.add_options(parser, "q4_1,q4_0,q8_0,f16,q4_k")
     parser.add_argument("--prompt", type=int, default=512)
     parser.add_argument("--generate", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     if arguments.peer:
         run_peer(arguments.peer, arguments.threads, arguments.prompt, arguments.generate)
         return
-    os.makedirs(arguments.scratch, exist_ok=True)
     rows = [compare(arguments, kind) for kind in arguments.types.split(",")]
     if arguments.json:
         print(json.dumps(rows, indent=1))

@@ -28,6 +28,7 @@ import tempfile
 import numpy
 
 import llama_peer
+import model_files
 import parity_server
 import parity_texts
 
@@ -281,18 +282,6 @@ def measure_start(options):
         "loadAverage": os.getloadavg()[0]}
 
 
-def file_of(options, kind):
-    """The model in another type, made when it is not there yet."""
-    if kind == options.own:
-        return options.model
-    path = os.path.join(options.scratch, f"{kind}.gguf")
-    if not os.path.exists(path):
-        subprocess.run(
-            [options.kapok, "model", "quantize", options.model, path, "--type", kind],
-            check=True, stdout=subprocess.DEVNULL)
-    return path
-
-
 def print_logits(rows):
     print("\nLogits: how far from each other, and from F32 without any rounding")
     print(f"{'type':6} {'tokens':>6}  {'of':18} {'max':>7} {'rms':>8} {'KL':>9} {'KL max':>8} "
@@ -346,13 +335,8 @@ PARTS = {
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kapok", default=".build/release/kapok")
-    parser.add_argument("--model", default=".models/SmolLM2-135M-Instruct.Q4_1.gguf")
-    parser.add_argument("--own", default="q4_1", help="the type that the model file has")
-    parser.add_argument("--types", default="q4_1,q4_0,q8_0,f16,q4_k,f32")
+    model_files.add_options(parser, "q4_1,q4_0,q8_0,f16,q4_k,f32")
     parser.add_argument("--parts", default="logits,texts,perplexity,start")
-    parser.add_argument("--scratch", default=".build/bench")
-    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--prompts", type=int, default=200)
     parser.add_argument("--generate", type=int, default=64)
     parser.add_argument("--context", type=int, default=512, help="tokens of a window")
@@ -360,7 +344,6 @@ def main():
     parser.add_argument("--characters", type=int, default=170_000, help="of the text to predict")
     parser.add_argument("--oracle-perplexity", action="store_true")
     parser.add_argument("--starts", type=int, default=7)
-    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     os.makedirs(options.scratch, exist_ok=True)
     findings = Findings()
@@ -372,7 +355,8 @@ def main():
         compare, show = PARTS[name]
         for row in rows:
             print(f"{name} of {row['type']}", file=sys.stderr)
-            row[name] = compare(options, row["type"], file_of(options, row["type"]), findings)
+            path = model_files.file_of(options, row["type"])
+            row[name] = compare(options, row["type"], path, findings)
         if not options.json:
             show(rows)
     start = None

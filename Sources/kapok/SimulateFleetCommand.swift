@@ -55,29 +55,16 @@ extension SimulateCommand.Fleet {
                 throw CommandFailure(
                     description: "\(stepLog.joined(separator: ", ")): \(error)")
             }
-            try fitRequests(&document)
+            do {
+                try document.fitRequests(
+                    records.map { path in
+                        let (answered, load) = try FleetFiles.readLoad(path)
+                        return .init(
+                            load: load, timesToFirstToken: answered.map(\.timeToFirstToken))
+                    }, seed: seed)
+            } catch let error as FleetError { throw CommandFailure(description: "\(error)") }
             try FleetFiles.write(document, to: output)
             if json { try ChipOutput.printJSON(document) } else { print(FleetText.fit(document)) }
-        }
-
-        /// Compares what clients saw with a simulation of the same load.
-        private func fitRequests(_ document: inout FleetCosts) throws {
-            var real: [ServeRecord] = []
-            var simulated: [FleetReport.Record] = []
-            var precedingTokens: [Int] = []
-            let fleet = FleetConfiguration(
-                pools: [document.pool(.alone, machines: 1)], pageBytes: document.engine.pageBytes)
-            for (number, path) in records.enumerated() {
-                let (answered, load) = try FleetFiles.readLoad(path)
-                real += answered
-                precedingTokens += load.precedingTokens(within: 2)
-                simulated += try FleetFiles.simulate(
-                    fleet, load, ServingObjectives.none, seed: seed &+ UInt64(number)
-                ).records
-            }
-            document.costs.fitRequests(
-                real: real.map(\.timeToFirstToken), simulated: simulated.map(\.timeToFirstToken),
-                promptTokens: real.map(\.promptTokens), precedingTokens: precedingTokens)
         }
     }
 
@@ -105,7 +92,8 @@ extension SimulateCommand.Fleet {
         func run() async throws {
             let recorded = try against.map { try FleetFiles.readLoad($0) }
             let loads = try recorded.isEmpty ? [self.load.make()] : recorded.map(\.load)
-            let fleet = try fleet.configuration()
+            let costs = try FleetFiles.readCosts(fleet.costs)
+            let fleet = try fleet.configuration(costs)
             var steps: [StepSample] = []
             let runs = try loads.enumerated().flatMap { number, load in
                 try (0..<repeats).map {
@@ -117,8 +105,7 @@ extension SimulateCommand.Fleet {
                 }
             }
             if let stepLog {
-                let header = try FleetFiles.readCosts(self.fleet.costs).engine
-                try FleetFiles.write(header, steps, to: stepLog)
+                try FleetFiles.write(costs.engine, steps, to: stepLog)
             }
             let report =
                 runs.count == 1

@@ -19,8 +19,7 @@ struct FleetOptions: ParsableArguments {
     @OptionGroup var link: FleetLinkOptions
 
     /// The fleet; one machine alone when none was named.
-    func configuration() throws -> FleetConfiguration {
-        let costs = try FleetFiles.readCosts(costs)
+    func configuration(_ costs: FleetCosts) throws -> FleetConfiguration {
         let counts: [(EngineRole, Int)] = [
             (.alone, alone + prefill + decode == 0 ? 1 : alone), (.prefill, prefill),
             (.decode, decode),

@@ -39,13 +39,6 @@ struct FleetComparison: Encodable {
     }
 }
 
-extension ServingObjectives {
-    /// Objectives that every request keeps.
-    static let none = ServingObjectives(
-        timeToFirstTokenMilliseconds: .greatestFiniteMagnitude,
-        timePerOutputTokenMilliseconds: .greatestFiniteMagnitude)
-}
-
 /// What `kapok simulate fleet` prints.
 enum FleetText {
     private static func number(_ value: Double, _ digits: Int = 1) -> String {

@@ -1,4 +1,4 @@
-import KapokInference
+@testable import KapokInference
 @testable import KapokInferenceSimulation
 import KapokWorld
 import Testing
@@ -201,6 +201,45 @@ import Testing
                     runs[0].report.timeToFirstToken.maximum,
                     runs[1].report.timeToFirstToken.maximum))
         #expect(pooled.traceHash != runs[0].report.traceHash)
+    }
+
+    @Test("a fit finds what lies between clients and the engine, queues or not")
+    func requests() throws {
+        let header = StepLogHeader(
+            SchedulerConfiguration(pages: 2000, contextLimit: 4096), model: "m", threads: 1,
+            pageBytes: 100_000)
+        var truth = FleetCosts(engine: header, costs: try costs())
+        truth.costs.requestSeconds = 0.004
+        truth.costs.requestSecondsPerToken = 2e-5
+        let observed = try [2.0, 9].map { rate in
+            let load = try load(rate, 200)
+            let records = try FleetSimulation(
+                fleet([truth.pool(.alone, machines: 1)]), load: load, objectives: objectives,
+                seed: 99
+            ).run().records
+            return FleetCosts.ObservedLoad(
+                load: load, timesToFirstToken: records.map(\.timeToFirstToken))
+        }
+        var found = FleetCosts(engine: header, costs: try costs())
+        try found.fitRequests(observed, seed: 1)
+        for tokens in [20.0, 200, 400] {
+            let wanted = 0.004 + 2e-5 * tokens
+            let fitted =
+                found.costs.requestSeconds + found.costs.requestSecondsPerToken * tokens
+            #expect(abs(fitted - wanted) < 0.001)
+        }
+        // Nothing was seen: nothing is added.
+        try found.fitRequests([], seed: 1)
+        #expect(found.costs.requestSeconds == 0 && found.costs.requestSecondsPerToken == 0)
+    }
+
+    @Test("the tokens before a request are those of its window alone")
+    func preceding() {
+        let load = ServingLoad(
+            arrivals: [(0, 10), (1, 20), (1.5, 40), (3.2, 80)].map {
+                .init(seconds: $0.0, promptTokens: $0.1, newTokens: 1)
+            })
+        #expect(load.precedingTokens(within: 2) == [0, 11, 32, 41])
     }
 
     @Test("too few steps make no model")

@@ -4,16 +4,6 @@ import KapokWorld
 /// A model of the Llama family with random weights, small enough for a test. Its tokens are the
 /// bytes and an end of text, so that every text can be a prompt.
 struct TinyModel {
-    /// Memory that holds a tensor.
-    private final class Memory: @unchecked Sendable {
-        let bytes: UnsafeMutableRawBufferPointer
-        init(_ values: [Float]) {
-            bytes = .allocate(byteCount: values.count * 4, alignment: 64)
-            values.withUnsafeBytes { bytes.copyMemory(from: $0) }
-        }
-        deinit { bytes.deallocate() }
-    }
-
     static let endOfText: TokenID = 256
     static let width = 32
     static let heads = 2
@@ -25,19 +15,13 @@ struct TinyModel {
     static func make(seed: UInt64 = 1, layers: Int = 2, context: Int = 512) -> LanguageModelFile {
         var random = RandomStream(seed: seed)
         func tensor(_ name: String, rows: Int, columns: Int, scale: Float) -> WeightTensor {
-            let values = (0..<rows * columns).map { _ in
-                (Float(random.unit()) * 2 - 1) * scale
-            }
-            let memory = Memory(values)
-            return WeightTensor(
-                name: name, type: .f32, columns: columns, rows: rows,
-                bytes: UnsafeRawBufferPointer(memory.bytes), owner: memory)
+            WeightTensor(
+                name, rows: rows, columns: columns,
+                (0..<rows * columns).map { _ in (Float(random.unit()) * 2 - 1) * scale })
         }
         func norm(_ name: String) -> WeightTensor {
-            let memory = Memory([Float](repeating: 1, count: width))
-            return WeightTensor(
-                name: name, type: .f32, columns: width, rows: 1,
-                bytes: UnsafeRawBufferPointer(memory.bytes), owner: memory)
+            WeightTensor(
+                name, rows: 1, columns: width, [Float](repeating: 1, count: width))
         }
         let inner = heads * headWidth
         let embedding = tensor("token_embd.weight", rows: vocabulary, columns: width, scale: 1)

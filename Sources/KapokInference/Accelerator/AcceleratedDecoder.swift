@@ -43,7 +43,7 @@ public struct AcceleratedDecoder {
             throw LoweringError(
                 "\(cores) cores", why: "1 to 64 can share a model", remedy: "Choose another number")
         }
-        try decoder.check(type)
+        try decoder.check(type, on: machine)
         self.decoder = decoder
         self.machine = machine
         self.type = type

@@ -21,7 +21,7 @@ struct BlockStages: OptionSet, Hashable, Sendable {
 /// of the matrices behind it. A sum over the elements of a token is one over partitions: a product
 /// with ones gives it to all of them. A rotation exchanges partitions: that is a product, too, with
 /// a matrix of 1 and -1 that serves both ways of pairing.
-struct BlockKernel: Hashable, Sendable {
+struct BlockKernel: TypedKernel {
     /// The block (one core's share of it). With ``BlockStages/projections`` after other stages, two
     /// blocks take part, and what is said of heads is said of the second.
     var shape: DecoderBlock.Shape
@@ -47,23 +47,17 @@ struct BlockKernel: Hashable, Sendable {
         return parts.joined(separator: "+")
     }
 
-    func trace(
-        on machine: Machine, type: ElementType
-    ) throws(TraceError) -> TracedKernel {
-        let tag: any MatrixElement.Type = type.matrixTag ?? FP32.self
-        let parameters = [
+    var parameters: [KernelParameter] {
+        [
             KernelParameter("tokens", "\(tokens)"), KernelParameter("width", "\(shape.width)"),
             KernelParameter("heads", "\(shape.heads)"),
             KernelParameter("keyValueHeads", "\(shape.keyValueHeads)"),
             KernelParameter("headWidth", "\(shape.headWidth)"),
-            KernelParameter("hidden", "\(shape.hidden)"), KernelParameter("type", type.name),
+            KernelParameter("hidden", "\(shape.hidden)"),
         ]
-        return try TracedKernel.trace(name, on: machine, parameters: parameters) { k in
-            build(k, tag)
-        }
     }
 
-    private func build<Element: MatrixElement>(_ k: KernelBuilder, _ type: Element.Type) {
+    func build<Element: MatrixElement>(_ k: KernelBuilder, _ type: Element.Type) {
         let layouts = layouts(elementBytes: Element.elementType.byteCount)
         let block = blockTokens(
             sbuf: k.machine.sbufBytesPerPartition, elementBytes: Element.elementType.byteCount)

@@ -136,12 +136,23 @@ public struct LoweredDecoder: Hashable, Sendable {
 }
 
 extension LoweredDecoder {
-    /// Refuses types that not all kernels have.
-    func check(_ type: ElementType) throws(LoweringError) {
+    /// Refuses types that not all kernels have, and machines that they are not cut for.
+    func check(_ type: ElementType, on machine: Machine) throws(LoweringError) {
         guard [.bf16, .fp32].contains(type) else {
             throw LoweringError(
                 "kernels of type \(type.name)", why: "attention has BF16 and FP32",
                 remedy: "Choose one of these")
+        }
+        let sizes = [
+            machine.partitions, machine.tensorRows, machine.stationaryColumns,
+            machine.movingColumns,
+        ]
+        guard sizes == [128, 128, 128, 512] else {
+            throw LoweringError(
+                "a machine of \(sizes[0]) partitions whose array has \(sizes[1]) rows and takes "
+                    + "\(sizes[2]) and \(sizes[3]) columns",
+                why: "the kernels are cut for 128 partitions, 128 rows, 128 and 512 columns",
+                remedy: "Describe a machine of these sizes; clocks and memory may differ")
         }
     }
 }

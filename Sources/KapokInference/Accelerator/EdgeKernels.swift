@@ -2,19 +2,14 @@ internal import KapokAccelerator
 
 /// The rows of the embedding that tokens chose, turned into the columns of the stream. (Which rows
 /// these are is a transfer with indirect addresses in a real program; here they lie together.)
-struct EmbeddingKernel: Hashable, Sendable {
+struct EmbeddingKernel: TypedKernel {
     /// Elements of a row, and rows.
     var width: Int
     var tokens: Int
 
     let name = "embedding"
 
-    func trace(on machine: Machine, type: ElementType) throws(TraceError) -> TracedKernel {
-        let tag: any MatrixElement.Type = type.matrixTag ?? FP32.self
-        return try TracedKernel.trace(name, on: machine) { k in build(k, tag) }
-    }
-
-    private func build<Element: MatrixElement>(_ k: KernelBuilder, _ type: Element.Type) {
+    func build<Element: MatrixElement>(_ k: KernelBuilder, _ type: Element.Type) {
         let rows = k.input("rows", [tokens, width], type)
         let result = k.output("result", [width, tokens], type)
         let identity = k.identity(of: type)
@@ -34,7 +29,7 @@ struct EmbeddingKernel: Hashable, Sendable {
 
 /// The last norm and the output matrix: logits of some tokens, a row for each. Weights move and
 /// tokens are stationary, so that a row of logits is one long run in HBM; up to 128 tokens.
-struct HeadKernel: Hashable, Sendable {
+struct HeadKernel: TypedKernel {
     /// Elements of the stream.
     var width: Int
     /// Logits: rows of the output matrix (of one core).
@@ -55,12 +50,7 @@ struct HeadKernel: Hashable, Sendable {
             elementBytes: elementBytes)
     }
 
-    func trace(on machine: Machine, type: ElementType) throws(TraceError) -> TracedKernel {
-        let tag: any MatrixElement.Type = type.matrixTag ?? FP32.self
-        return try TracedKernel.trace(name, on: machine) { k in build(k, tag) }
-    }
-
-    private func build<Element: MatrixElement>(_ k: KernelBuilder, _ type: Element.Type) {
+    func build<Element: MatrixElement>(_ k: KernelBuilder, _ type: Element.Type) {
         // A block's norm, without its stages.
         let shape = DecoderBlock.Shape(
             width: width, hidden: 0, heads: 0, keyValueHeads: 0, headWidth: 1, epsilon: epsilon,
@@ -111,7 +101,7 @@ struct HeadKernel: Hashable, Sendable {
 /// Each core has its own rows, so that the whole is a reduce-scatter and an all-gather in one pass
 /// over HBM (the mesh form of an all-reduce). The tensor engine adds: the identity times each part,
 /// summed up in PSUM.
-struct AllReduceKernel: Hashable, Sendable {
+struct AllReduceKernel: TypedKernel {
     /// Rows of this core.
     var rows: Int
     /// Tokens.
@@ -121,12 +111,7 @@ struct AllReduceKernel: Hashable, Sendable {
 
     let name = "all-reduce"
 
-    func trace(on machine: Machine, type: ElementType) throws(TraceError) -> TracedKernel {
-        let tag: any MatrixElement.Type = type.matrixTag ?? FP32.self
-        return try TracedKernel.trace(name, on: machine) { k in build(k, tag) }
-    }
-
-    private func build<Element: MatrixElement>(_ k: KernelBuilder, _ type: Element.Type) {
+    func build<Element: MatrixElement>(_ k: KernelBuilder, _ type: Element.Type) {
         let parts = k.input("parts", [cores, rows, tokens], type)
         let stream = k.input("x", [rows, tokens], type)
         let result = k.output("result", [cores, rows, tokens], type)

@@ -41,7 +41,7 @@ public struct ServingPrediction: Hashable, Codable, Sendable {
     ) throws {
         try workload.check(context: configuration.contextLength)
         let decoder = try LoweredDecoder(ModelGraph(configuration))
-        try decoder.check(type)
+        try decoder.check(type, on: machine)
         let cost = DecoderCost(decoder, bytes: type.byteCount)
         model = configuration.name
         self.machine = machine.description.name

@@ -4,16 +4,6 @@ import KapokWorld
 /// Small decoders with random weights for the accelerator's tests: any shape, biases, head norms
 /// and rotations of the family.
 struct RandomDecoder {
-    /// Memory that holds a tensor.
-    private final class Memory: @unchecked Sendable {
-        let bytes: UnsafeMutableRawBufferPointer
-        init(_ values: [Float]) {
-            bytes = .allocate(byteCount: values.count * 4, alignment: 64)
-            values.withUnsafeBytes { bytes.copyMemory(from: $0) }
-        }
-        deinit { bytes.deallocate() }
-    }
-
     var layers = 2
     var width = 128
     var hidden = 192
@@ -50,13 +40,11 @@ struct RandomDecoder {
         func tensor(
             _ name: String, _ rows: Int, _ columns: Int, around middle: Float = 0, _ spread: Float
         ) -> WeightTensor {
-            let memory = Memory(
+            WeightTensor(
+                name, rows: rows, columns: columns,
                 (0..<rows * columns).map { _ in
                     middle + (Float(random.unit()) * 2 - 1) * spread
                 })
-            return WeightTensor(
-                name: name, type: .f32, columns: columns, rows: rows,
-                bytes: UnsafeRawBufferPointer(memory.bytes), owner: memory)
         }
         func matrix(_ name: String, _ rows: Int, _ columns: Int) -> WeightTensor {
             tensor(name, rows, columns, 2 / Float(columns).squareRoot())

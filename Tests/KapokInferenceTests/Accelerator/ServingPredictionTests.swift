@@ -160,6 +160,23 @@ struct ServingPredictionTests {
         }
     }
 
+    @Test(
+        "a machine that the kernels are not cut for is refused with its sizes",
+        arguments: [
+            (MachineParameter.tensorRows, 64.0), (.partitions, 64), (.stationaryColumns, 64),
+            (.movingColumns, 256),
+        ])
+    func otherMachines(parameter: MachineParameter, value: Double) throws {
+        let description = machine.description.setting(
+            parameter, to: value, source: "a test", confidence: .assumed)
+        let error = #expect(throws: LoweringError.self) {
+            try ServingPrediction(
+                configuration: Self.model.configuration, machine: Machine(description),
+                workload: ServingWorkload(prompt: 4, generate: 4))
+        }
+        #expect(error?.what.contains("\(Int(value)) ") == true)
+    }
+
     @Test("equal wishes give equal predictions")
     func deterministic() throws {
         let workload = ServingWorkload(prompt: 4, generate: 4)
